@@ -1,0 +1,130 @@
+"""Finds the pretrained weights of ResNet50: a named file, the caches, then Keras' official download."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.request import urlopen
+
+import platformdirs
+
+from atypia.errors import WeightsError
+from atypia.progress import progress
+
+CHUNK = 1 << 20
+TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file on the network, and the MD5 by which its publisher knows it."""
+
+    url: str
+    md5: str
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the address."""
+        return self.url.rpartition("/")[2]
+
+
+# The address and MD5 are those of keras.applications.resnet (BASE_WEIGHTS_PATH, WEIGHTS_HASHES).
+OFFICIAL = Download(
+    url="https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    md5="4d473c1dd8becc155b73f8504c6f6626",
+)
+
+
+def weights_folder() -> Path:
+    """Return where downloaded weights are kept: under ATYPIA_CACHE where set, else the user's cache."""
+    cache = os.environ.get("ATYPIA_CACHE")
+    return (Path(cache).expanduser() if cache else platformdirs.user_cache_path("atypia")) / "weights"
+
+
+def weights_at_hand(explicit: Path | None = None, *, official: Download = OFFICIAL) -> Path | None:
+    """Return the weights on this machine, or None: the named file, our cache, then Keras' own cache.
+
+    Raises WeightsError where the named file is missing or a cached one is damaged.
+    """
+    if explicit is not None:
+        if not explicit.is_file():
+            raise WeightsError(f"{explicit}: expected a weights file (.h5), received no file. Check --weights.")
+        return explicit
+    for path in _cached_places(official):
+        if path.is_file():
+            return _verified(path, official)
+    return None
+
+
+def obtain_weights(explicit: Path | None = None, *, official: Download = OFFICIAL) -> Path:
+    """Return the weights at hand, else download Keras' official file into our cache and verify it.
+
+    Raises WeightsError, with all the ways out, where there is neither a file nor a network.
+    """
+    found = weights_at_hand(explicit, official=official)
+    if found is not None:
+        return found
+    target = _cached_places(official)[0]
+    try:
+        _download(official, target)
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"The ImageNet weights of ResNet50 are not on this machine and could not be downloaded ({error}). "
+            "Do one of these:\n"
+            f"  - download {official.url} elsewhere and put it at {target}\n"
+            "  - name a Keras ResNet50 weights file without top: --weights FILE\n"
+            "  - use the encoder that comes with Atypia: --encoder efficientnet-lite0"
+        ) from error
+    return target
+
+
+def _cached_places(official: Download) -> tuple[Path, Path]:
+    keras_home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    return weights_folder() / official.file_name, keras_home / "models" / official.file_name
+
+
+def _verified(path: Path, official: Download) -> Path:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found != official.md5:
+        raise WeightsError(
+            f"{path}: expected Keras' official file with MD5 {official.md5}, received {found}. Delete it, so "
+            "that it is downloaded again; to use a file of your own, name it: --weights FILE."
+        )
+    return path
+
+
+def _download(official: Download, target: Path) -> None:
+    """Write to a temporary name, verify, rename: a killed download leaves no file that looks whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
+        try:
+            digest = hashlib.md5(usedforsecurity=False)
+            for chunk in _chunks(official.url):
+                digest.update(chunk)
+                part.write(chunk)
+            part.close()
+            if digest.hexdigest() != official.md5:
+                raise ValueError(
+                    f"what came from {official.url} has MD5 {digest.hexdigest()}, not {official.md5}"
+                )
+            Path(part.name).replace(target)
+        finally:
+            Path(part.name).unlink(missing_ok=True)
+
+
+def _chunks(url: str) -> Iterator[bytes]:
+    with urlopen(url, timeout=TIMEOUT_S) as answer:
+        total = -(-int(answer.headers.get("Content-Length", 0)) // CHUNK) or None
+        yield from progress(_pieces(answer), total=total, label="ResNet50 weights", unit="MiB")
+
+
+def _pieces(answer: IO[bytes]) -> Iterator[bytes]:
+    while chunk := answer.read(CHUNK):
+        yield chunk

@@ -1,0 +1,99 @@
+"""What can go wrong, as a tree, with the exit code that each kind gives on the command line.
+
+    AtypiaError                    1
+    ├── InputError                 2   what the user gave cannot be used
+    │   ├── UnreadableScan         2   one file is not a scan that can be read
+    │   ├── BadTable               2   a table of scans, or a folder, is not as it must be
+    │   ├── NotEnoughScans         2   too few usable healthy scans
+    │   └── BadOption              2   an option's value makes no sense
+    ├── ArtefactError              3   a saved Screener cannot be used
+    │   ├── CorruptArtefact        3
+    │   └── NewerArtefact          3
+    ├── WeightsError               4   pretrained weights are missing, wrong or do not reach far enough
+    ├── MissingExtra               4   an optional part of the installation is needed
+    ├── TrainingDiverged           5   the loss is no longer a number
+    └── OutputError                6   a result could not be written
+
+Exit code 0 means that all went well, and 1 that the work was done but some scans could not be judged.
+Every message says what was expected, what came, in which file, and what to do next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class AtypiaError(Exception):
+    """Anything that Atypia refuses or fails to do, told in words for the user."""
+
+    exit_code = 1
+
+
+class InputError(AtypiaError):
+    """What the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class UnreadableScan(InputError):
+    """One file is not a scan that can be read; the others can still be."""
+
+    def __init__(self, path: Path | str, expected: str, received: str, hint: str = "") -> None:
+        self.path, self.expected, self.received, self.hint = str(path), expected, received, hint
+        super().__init__(f"{path}: expected {expected}, received {received}." + (f" {hint}" if hint else ""))
+
+
+class BadTable(InputError):
+    """A table or folder of scans is not as it must be."""
+
+
+class NotEnoughScans(InputError):
+    """Fewer usable healthy scans than the work needs."""
+
+
+class BadOption(InputError):
+    """An option's value makes no sense here."""
+
+
+class ArtefactError(AtypiaError):
+    """A saved Screener cannot be used."""
+
+    exit_code = 3
+
+
+class CorruptArtefact(ArtefactError):
+    """A file is not a Screener, or not the one that was saved."""
+
+
+class NewerArtefact(ArtefactError):
+    """A Screener was saved by a newer version of Atypia than this one."""
+
+
+class WeightsError(AtypiaError):
+    """Pretrained weights are missing, wrong, or do not reach far enough."""
+
+    exit_code = 4
+
+
+class MissingExtra(AtypiaError):
+    """An optional part of the installation is needed."""
+
+    exit_code = 4
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the optional part '{extra}' of the installation. "
+            f'Install it with: pip install "atypia[{extra}]"'
+        )
+
+
+class TrainingDiverged(AtypiaError):
+    """The loss is no longer a number."""
+
+    exit_code = 5
+
+
+class OutputError(AtypiaError):
+    """A result could not be written."""
+
+    exit_code = 6

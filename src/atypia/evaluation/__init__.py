@@ -1,0 +1,1 @@
+"""How good the scores, the verdicts and the heat maps are, beside labels and masks."""

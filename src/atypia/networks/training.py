@@ -1,0 +1,170 @@
+"""The one training loop: progress with time left, a checkpoint after every epoch, and resuming after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from atypia.errors import OutputError, TrainingDiverged
+from atypia.networks.recipe import Recipe
+
+History = list[dict[str, float]]
+
+
+class Examples(Protocol):
+    """What the loop reads: `inputs` for the network and the `truth` float32 (n, S, S) it shall rebuild."""
+
+    fingerprint: str
+
+    def __len__(self) -> int: ...
+
+    def get(self, indices: NDArray[np.intp], view: int) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+        """Return inputs and truth of these scans in their `view`-th altered copy (0: unaltered)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train: the recipe, the seed, where the checkpoint lies and whether to go on from it."""
+
+    recipe: Recipe
+    seed: int
+    checkpoint: Path
+    resume: bool = False
+
+
+def train(model: Any, examples: Examples, plan: Plan, mixed: Examples | None = None) -> History:
+    """Train for the recipe's epochs and return, per epoch, the mean of the loss and of its parts.
+
+    `mixed` is a labelled set whose loss is told per epoch as `validation_loss`; it chooses nothing.
+    Raises TrainingDiverged on a loss that is not finite; the last epoch's checkpoint stays.
+    """
+    recipe = plan.recipe
+    model.optimizer.build(model.trainable_variables)
+    key = _key(plan, examples)
+    history = _restore(model, plan.checkpoint, key) if plan.resume else []
+    steps = -(-_epoch_length(recipe, examples) // recipe.batch_size)
+    bar = tqdm(
+        total=recipe.epochs * steps, initial=len(history) * steps, desc="training", unit="step", disable=None
+    )
+    with bar:
+        for epoch in range(len(history), recipe.epochs):
+            started = time.perf_counter()
+            logs = _one_epoch(model, examples, plan, epoch, bar)
+            if mixed is not None:
+                logs["validation_loss"] = _mixed_loss(model, mixed, recipe.batch_size)
+            history.append({"epoch": epoch + 1, **logs, "seconds": round(time.perf_counter() - started, 3)})
+            _save(model, plan.checkpoint, key, history)
+            _tell(history[-1], recipe.epochs, bar)
+    return history
+
+
+def _one_epoch(model: Any, examples: Examples, plan: Plan, epoch: int, bar: Any) -> dict[str, float]:
+    recipe = plan.recipe
+    model.kl_now.assign(recipe.kl_weight * min(1.0, (epoch + 1) / max(1, recipe.kl_anneal)))
+    model.reset_metrics()
+    logs: dict[str, Any] = {}
+    for inputs, truth in _ahead(examples, _order(plan, examples, epoch), recipe.batch_size, _view(recipe, epoch)):
+        logs = model.train_on_batch(inputs, truth, return_dict=True)
+        if not np.isfinite(logs["loss"]):
+            raise TrainingDiverged(
+                f"The loss is no longer a number in epoch {epoch + 1}. Likely cause: the learning rate "
+                f"{recipe.learning_rate:g} is too high. The state after epoch {epoch} is kept in "
+                f"{plan.checkpoint}; train anew with a smaller --learning-rate."
+            )
+        bar.update()
+        bar.set_postfix(epoch=f"{epoch + 1}/{recipe.epochs}", loss=f"{float(logs['loss']):.4f}", refresh=False)
+    return {name: float(value) for name, value in logs.items()}
+
+
+def _epoch_length(recipe: Recipe, examples: Examples) -> int:
+    return min(recipe.epoch_size or len(examples), len(examples))
+
+
+def _order(plan: Plan, examples: Examples, epoch: int) -> NDArray[np.intp]:
+    """Draw the epoch's scans in their order, from seed and epoch alone, so that a resumed run is the same."""
+    rng = np.random.default_rng((plan.seed, 1, epoch))
+    return rng.permutation(len(examples))[: _epoch_length(plan.recipe, examples)]
+
+
+def _view(recipe: Recipe, epoch: int) -> int:
+    return epoch % (recipe.augment + 1)
+
+
+def _ahead(
+    examples: Examples, order: NDArray[np.intp], size: int, view: int
+) -> Iterator[tuple[list[NDArray[np.float32]], NDArray[np.float32]]]:
+    """Read one batch ahead of the one being trained on."""
+    parts = [order[i : i + size] for i in range(0, len(order), size)]
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(examples.get, parts[0], view)
+        for part in parts[1:]:
+            ready, coming = coming.result(), pool.submit(examples.get, part, view)
+            yield ready
+        yield coming.result()
+
+
+def _mixed_loss(model: Any, mixed: Examples, size: int) -> float:
+    model.reset_metrics()
+    loss = 0.0
+    for start in range(0, len(mixed), size):
+        inputs, truth = mixed.get(np.arange(start, min(start + size, len(mixed))), 0)
+        loss += float(model.test_on_batch(inputs, truth, return_dict=True)["loss"]) * len(truth)
+    return loss / len(mixed)
+
+
+def _tell(entry: dict[str, float], epochs: int, bar: Any) -> None:
+    if sys.stderr.isatty() or entry["epoch"] % max(1, epochs // 10) and entry["epoch"] != epochs:
+        return
+    told = ", ".join(f"{k} {v:.4f}" for k, v in entry.items() if k not in ("epoch", "seconds"))
+    bar.write(f"epoch {int(entry['epoch'])}/{epochs}: {told}, {entry['seconds']:.1f} s", file=sys.stderr)
+
+
+def _key(plan: Plan, examples: Examples) -> str:
+    """Name the training that a checkpoint belongs to; the number of epochs may be raised afterwards."""
+    recipe = {k: v for k, v in plan.recipe.to_dict().items() if k != "epochs"}
+    text = json.dumps([recipe, plan.seed, examples.fingerprint, len(examples)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _variables(model: Any) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _save(model: Any, path: Path, key: str, history: History) -> None:
+    arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
+    header = np.frombuffer(json.dumps({"key": key, "history": history}).encode(), np.uint8)
+    temporary = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            np.savez(file, header=header, **arrays)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: the checkpoint could not be written ({error}). Free some space.") from error
+
+
+def _restore(model: Any, path: Path, key: str) -> History:
+    """Load a checkpoint of this very training; return its history, empty where there is none."""
+    if not path.exists():
+        return []
+    with np.load(path, allow_pickle=False) as saved:
+        header = json.loads(saved["header"].tobytes())
+        if header["key"] != key:
+            print(f"{path}: of another training (data, recipe or seed differ); starting anew.", file=sys.stderr)
+            return []
+        for i, variable in enumerate(_variables(model)):
+            variable.assign(saved[f"v{i}"])
+    history: History = header["history"]
+    return history

@@ -1,0 +1,1 @@
+"""From files to Scans: single pictures, and the folders and tables that list them."""

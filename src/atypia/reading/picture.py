@@ -1,0 +1,218 @@
+"""Reading one picture file (JPEG, PNG, TIFF, BMP, WebP) into a grey Scan or a mask."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.Image import Image as Picture
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from atypia.errors import UnreadableScan
+from atypia.scan import Image, Mask, Scan
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+MAX_PIXELS = 100_000_000
+MIN_SIDE = 16
+
+_KINDS = "a JPEG, PNG, TIFF, BMP or WebP picture"
+
+# The reader is chosen by the first bytes, never by the suffix, and called directly: Pillow's own `open` warns
+# about large pictures by a limit that is global to the process.
+_READERS: tuple[tuple[tuple[bytes, ...], type[ImageFile]], ...] = (
+    ((b"\xff\xd8\xff",), JpegImageFile),
+    ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImageFile),
+    ((b"BM",), BmpImageFile),
+    ((b"RIFF",), WebPImageFile),
+)
+
+_STRANGERS: tuple[tuple[bytes, str], ...] = (
+    (b"GIF8", "a GIF picture"),
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "a gzip archive (perhaps a NIfTI volume)"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"version https://git-lfs", "a Git LFS pointer instead of the file itself"),
+    (b"<", "a web page or XML document"),
+)
+
+_LOSSY = (JpegImageFile, WebPImageFile)
+_WARNINGS_LOCK = threading.Lock()
+
+
+def read_picture(
+    path: Path, *, name: str | None = None, group: str | None = None, max_pixels: int = MAX_PIXELS
+) -> Scan:
+    """Read a picture as a grey Scan, upright by its EXIF orientation.
+
+    Pixels are float32 (H, W) in the file's own units: 0 to 255 for 8 bits and for 1 bit, 0 to 65535 for 16
+    bits, as they are for floats. Colours become luma by ITU-R BT.601 (16-bit colours at 8 bits), transparent
+    pixels are laid on black, and of several pages or frames the first is read.
+    Raises UnreadableScan for whatever is no sound picture of at least 16x16 and at most `max_pixels` pixels;
+    the size is checked before anything is decoded.
+    """
+    picture = _decode(path, max_pixels)
+    if min(picture.size) < MIN_SIDE:
+        raise UnreadableScan(
+            path, f"at least {MIN_SIDE}x{MIN_SIDE} pixels", f"{picture.width}x{picture.height} pixels"
+        )
+    return Scan(_grey(path, picture), name=name or path.name, path=path, group=group)
+
+
+def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> Mask:
+    """Read a picture as a mask, bool (H, W): true above half of what its type can hold.
+
+    A lossless file that stays below that half is taken for a map of labels (0, 1, 2...): true where not 0.
+    Raises UnreadableScan as `read_picture` does.
+    """
+    picture = _decode(path, max_pixels)
+    values = _grey(path, picture)
+    half = _full_scale(picture, values) / 2
+    if values.max() > half or isinstance(picture, _LOSSY):
+        return values > half
+    return values > 0
+
+
+def _decode(path: Path, max_pixels: int) -> ImageFile:
+    _check_regular(path)
+    try:
+        with path.open("rb") as file:
+            picture = _open(path, file)
+            _check_size(path, picture, max_pixels)
+            _load(picture)
+            return picture
+    except UnreadableScan:
+        raise
+    except Exception as error:  # damaged files draw almost any exception from the decoders
+        raise UnreadableScan(path, "a whole picture", *_reason(error)) from error
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise UnreadableScan(path, _KINDS, *_reason(error)) from error
+    if not stat.S_ISREG(mode):
+        raise UnreadableScan(path, _KINDS, "a folder" if stat.S_ISDIR(mode) else "something that is no file")
+
+
+def _reason(error: Exception) -> tuple[str, str]:
+    """Return what was received, in words, and what to do about it."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file", "Check the path, and --root where it comes from a table."
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno).lower(), "Check that the file may be read."
+    words = str(error).rstrip(".") or type(error).__name__
+    return f"a damaged file ({words})", "Fetch or export the file again."
+
+
+def _open(path: Path, file: BinaryIO) -> ImageFile:
+    """Read the header alone."""
+    head = file.read(132)
+    file.seek(0)
+    for starts, reader in _READERS:
+        if head.startswith(starts):
+            with _no_warnings():
+                # Without the name of the file, so that Pillow reads it rather than maps it: a file cut short
+                # meanwhile must not end the process, and mapped TIFF files miss their orientation.
+                picture = reader(file)
+            if isinstance(picture, JpegImageFile):
+                # The decoder then gives luma straight away, several times as fast; the size stays whole.
+                picture.draft("L", None)
+            return picture
+    raise UnreadableScan(path, _KINDS, _describe(head), "The suffix of a file does not change what it is.")
+
+
+def _describe(head: bytes) -> str:
+    """Say what a file seems to be by its first bytes."""
+    if not head:
+        return "an empty file"
+    if head[128:] == b"DICM":
+        return "a DICOM file"
+    for start, words in _STRANGERS:
+        if head.startswith(start):
+            return words
+    text = head[:24].decode("ascii", errors="replace")
+    if text.replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable() and "\ufffd" not in text:
+        return f"a text that begins {text!r}"
+    return f"an unknown kind of file (first bytes {head[:8].hex(' ')})"
+
+
+def _check_size(path: Path, picture: ImageFile, max_pixels: int) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise UnreadableScan(
+            path,
+            f"at most {max_pixels:,} pixels",
+            f"{width}x{height} = {width * height:,} pixels",
+            "Make the picture smaller; raise max_pixels only for files that you trust.",
+        )
+
+
+def _load(picture: ImageFile) -> None:
+    """Decode the first page and turn it upright."""
+    with _no_warnings() if isinstance(picture, TiffImageFile) else nullcontext():
+        picture.load()
+    with _no_warnings():
+        ImageOps.exif_transpose(picture, in_place=True)
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Silence Pillow's remarks on odd metadata; filters belong to the process, so one thread at a time."""
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _is_wide(picture: Picture) -> bool:
+    """Tell whether the pixels are 16-bit, 32-bit or float, which Pillow cannot mix with colours."""
+    return picture.mode.startswith(("I", "F"))
+
+
+def _grey(path: Path, picture: ImageFile) -> Image:
+    if _is_wide(picture):
+        return _wide_grey(path, picture)
+    if not picture.has_transparency_data:
+        return np.asarray(picture.convert("L"), np.float32)
+    layered = picture.convert("LA" if picture.mode in ("1", "L", "LA") else "RGBA")
+    alpha = np.asarray(layered.getchannel("A"), np.float32)
+    return np.asarray(layered.convert("L"), np.float32) * (alpha / np.float32(255))
+
+
+def _wide_grey(path: Path, picture: ImageFile) -> Image:
+    values = np.asarray(picture).astype(np.float32)
+    if _white_is_zero(picture):
+        values = np.float32(65535) - values
+    bad = values.size - int(np.isfinite(values).sum())
+    if bad:
+        raise UnreadableScan(path, "finite pixel values", f"{bad} pixels that are NaN or infinite")
+    return values
+
+
+def _white_is_zero(picture: ImageFile) -> bool:
+    """Tell whether a 16-bit TIFF stores white as 0, which Pillow undoes for 8 bits only."""
+    photometric = 262
+    return (
+        isinstance(picture, TiffImageFile) and picture.mode == "I;16" and picture.tag_v2.get(photometric) == 0
+    )
+
+
+def _full_scale(picture: ImageFile, values: Image) -> float:
+    """Return the largest value of the file's type; for 32 bits and floats, the largest that there is."""
+    if not _is_wide(picture):
+        return 255.0
+    return 65535.0 if picture.mode.startswith("I;16") else float(values.max())

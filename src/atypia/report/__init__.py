@@ -1,0 +1,1 @@
+"""The figures and the page that tell a reader how good a Screener is."""
