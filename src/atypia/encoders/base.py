@@ -85,7 +85,9 @@ class Encoder:
                 threads=threads,
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise CorruptArtefact(f"The saved description of an encoder cannot be used: {error!r}.") from error
+            raise CorruptArtefact(
+                f"The saved description of an encoder cannot be used: {error!r}."
+            ) from error
         if encoder.fingerprint != stored.get("fingerprint"):
             raise CorruptArtefact(
                 f"Encoder {encoder.name}: expected a graph with SHA-256 {stored.get('fingerprint')}, "

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-# Old enough for every ONNX Runtime that the package allows, and fixed, so that equal weights give equal bytes.
+# Old enough for every ONNX Runtime that the package allows; fixed, so that equal weights give equal bytes.
 OPSET, IR_VERSION = 17, 8
 PRODUCER = "atypia"
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from atypia.errors import MissingExtra, WeightsError
+from atypia.errors import WeightsError
 
 Shapes = Mapping[str, tuple[int, ...]]
 Arrays = dict[str, NDArray[np.float32]]
@@ -36,7 +37,7 @@ def read_layers(path: Path, expected: Mapping[str, Shapes]) -> dict[str, Arrays]
     `expected` lists the layers of the network with the shapes of their weights, in Keras' order.
     Layers are matched by name (also inside a nested model); a file that shares no name with the network is
     matched by order, and must then agree in every shape.
-    Raises WeightsError where the file is no such file, or a weight has a wrong shape or is not finite.
+    Raises WeightsError where the file is no such file, or a weight has a wrong shape or cannot be one.
     """
     with _open(path) as file:
         matched = _match(path, _stored_layers(path, file), expected)
@@ -46,13 +47,9 @@ def read_layers(path: Path, expected: Mapping[str, Shapes]) -> dict[str, Arrays]
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtra("Reading pretrained Keras weights (.h5)", "train") from error
-    try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise WeightsError(
             f"{path}: expected a Keras weights file (HDF5), received a file that cannot be read as one "
             f"({error}). It may be cut short or of another kind: download it again, or name another file."
@@ -75,7 +72,9 @@ def _stored_layers(path: Path, file: Any) -> dict[str, StoredLayer]:
             parent, _, weight = address.rpartition("/")
             name = parent.rpartition("/")[2] or group_name
             if address not in group or not hasattr(group[address], "shape"):
-                raise WeightsError(f"{path}: the weight '{address}' is listed but missing. Download it again.")
+                raise WeightsError(
+                    f"{path}: the weight '{address}' is listed but missing. Download the file again."
+                )
             layer = layers.setdefault(name, StoredLayer(name))
             layer.datasets[weight.removesuffix(":0")] = group[address]
     return layers
@@ -100,8 +99,10 @@ def _match(
 def _read(path: Path, layer: StoredLayer) -> Arrays:
     arrays = {weight: np.asarray(dataset[()], np.float32) for weight, dataset in layer.datasets.items()}
     for weight, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise WeightsError(f"{path}: '{layer.name}/{weight}' holds NaN or infinity. Download it again.")
+        negative = weight == "moving_variance" and bool((array < 0).any())
+        if negative or not np.isfinite(array).all():
+            what = "a negative variance" if negative else "NaN or infinity"
+            raise WeightsError(f"{path}: '{layer.name}/{weight}' holds {what}. Download the file again.")
     return arrays
 
 

@@ -7,7 +7,6 @@ The graph is written straight from the weights file, so scoring and fitting on f
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from atypia.encoders.base import Encoder
 from atypia.encoders.graph import GraphBuilder, fold_norm
 from atypia.encoders.keras_h5 import Arrays, Shapes, read_layers
 from atypia.encoders.weights import obtain_weights
-from atypia.errors import BadOption, MissingExtra, WeightsError
+from atypia.errors import BadOption, WeightsError
+from atypia.keras_backend import keras as import_keras
 
 NAME = "resnet50"
 DEFAULT_CUT = ("conv4",)
@@ -44,7 +44,7 @@ class Stage:
 
     @property
     def step(self) -> int:
-        """The stride of the stage's first block; the first stage follows a pooling and has none of its own."""
+        """The stride of the stage's first block; the first stage follows a pooling and needs none."""
         return 1 if self.stride == 4 else 2
 
     @property
@@ -96,7 +96,7 @@ def keras_encoder(weights: Path | None = None, cut: tuple[str, ...] | None = Non
     """
     stages = _stages(cut or DEFAULT_CUT)
     layers = _read(obtain_weights(weights), stages)
-    keras = _import_keras()
+    keras = import_keras()
     pixels = keras.Input((size, size), name="pixels")
     colour = keras.ops.expand_dims(pixels, -1) * SCALE - np.asarray(MEAN_BGR, np.float32)
     network = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=colour)
@@ -108,7 +108,7 @@ def keras_encoder(weights: Path | None = None, cut: tuple[str, ...] | None = Non
 
 
 def expected_layers() -> dict[str, Shapes]:
-    """Return the layers that have weights, with the weights' shapes, in the order in which Keras stores them."""
+    """Return the layers that have weights, with the weights' shapes, in Keras' order."""
     layers: dict[str, Shapes] = {"conv1_conv": _conv(7, 3, 64), "conv1_bn": _norm(64)}
     inputs = 64
     for stage in STAGES.values():
@@ -153,21 +153,21 @@ def _stages(cut: tuple[str, ...]) -> list[Stage]:
 
 
 def _read(path: Path, stages: list[Stage]) -> dict[str, Arrays]:
-    """Return the layers that the file holds; refuse a file with holes, or one that stops before a stage's end."""
-    names = list(expected_layers())
-    layers = read_layers(path, expected_layers())
-    missing = [name for name in names if name not in layers]
-    if missing and missing != names[len(layers) :]:
+    """Return the layers that the file holds; refuse a file with holes, or one that stops too early."""
+    expected = expected_layers()
+    layers = read_layers(path, expected)
+    missing = [name for name in expected if name not in layers]
+    if missing != list(expected)[len(layers) :]:
         raise WeightsError(
-            f"{path}: expected the weights of ResNet50, received a file without {len(missing)} of its layers: "
-            f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}. Name a whole file: --weights FILE."
+            f"{path}: expected the weights of ResNet50, received a file without {len(missing)} of its layers "
+            f"({', '.join(missing[:5])}{', ...' * (len(missing) > 5)}). Name a whole file: --weights FILE."
         )
     whole = [name for name in STAGES if not any(layer.startswith(name) for layer in missing)]
     refused = [stage.name for stage in stages if stage.name not in whole]
     if refused:
+        found = f"stops after layer {list(layers)[-1]}" if layers else "holds none of its layers"
         raise WeightsError(
-            f"{path}: expected the weights of ResNet50 up to {refused[-1]}, received a file that "
-            f"{f'stops after layer {list(layers)[-1]}' if layers else 'holds none of its layers'}. "
+            f"{path}: expected the weights of ResNet50 up to {max(refused)}, received a file that {found}. "
             f"Cuts that it allows: {', '.join(whole) or 'none'}. Choose one of them, or name a file that "
             "reaches further: --weights FILE."
         )
@@ -200,7 +200,13 @@ def _block(builder: GraphBuilder, layers: dict[str, Arrays], block: str, value: 
 
 
 def _unit(
-    builder: GraphBuilder, layers: dict[str, Arrays], name: str, value: str, *, stride: int = 1, padding: int = 0
+    builder: GraphBuilder,
+    layers: dict[str, Arrays],
+    name: str,
+    value: str,
+    *,
+    stride: int = 1,
+    padding: int = 0,
 ) -> str:
     """Write a convolution with its batch normalisation folded in."""
     conv, norm = layers[f"{name}_conv"], layers[f"{name}_bn"]
@@ -214,13 +220,3 @@ def _unit(
         epsilon=NORM_EPSILON,
     )
     return builder.convolution(value, kernel, bias, stride=stride, padding=(padding, padding))
-
-
-def _import_keras() -> Any:
-    # TensorFlow greets on stderr unless told otherwise before its import.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        import keras
-    except ImportError as error:
-        raise MissingExtra("Training ResNet50", "train") from error
-    return keras

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import platformdirs
 
+from atypia.atomic import atomic
 from atypia.errors import WeightsError
 from atypia.progress import progress
 
@@ -54,7 +55,9 @@ def weights_at_hand(explicit: Path | None = None, *, official: Download = OFFICI
     """
     if explicit is not None:
         if not explicit.is_file():
-            raise WeightsError(f"{explicit}: expected a weights file (.h5), received no file. Check --weights.")
+            raise WeightsError(
+                f"{explicit}: expected a weights file (.h5), received no file. Check --weights."
+            )
         return explicit
     for path in _cached_places(official):
         if path.is_file():
@@ -65,22 +68,15 @@ def weights_at_hand(explicit: Path | None = None, *, official: Download = OFFICI
 def obtain_weights(explicit: Path | None = None, *, official: Download = OFFICIAL) -> Path:
     """Return the weights at hand, else download Keras' official file into our cache and verify it.
 
-    Raises WeightsError, with all the ways out, where there is neither a file nor a network.
+    Raises WeightsError, with all the ways out, where there is neither a file nor a network, and OutputError
+    where the cache cannot be written.
     """
     found = weights_at_hand(explicit, official=official)
     if found is not None:
         return found
     target = _cached_places(official)[0]
-    try:
-        _download(official, target)
-    except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"The ImageNet weights of ResNet50 are not on this machine and could not be downloaded ({error}). "
-            "Do one of these:\n"
-            f"  - download {official.url} elsewhere and put it at {target}\n"
-            "  - name a Keras ResNet50 weights file without top: --weights FILE\n"
-            "  - use the encoder that comes with Atypia: --encoder efficientnet-lite0"
-        ) from error
+    with atomic(target) as part:
+        _download(official, part)
     return target
 
 
@@ -100,31 +96,34 @@ def _verified(path: Path, official: Download) -> Path:
     return path
 
 
-def _download(official: Download, target: Path) -> None:
-    """Write to a temporary name, verify, rename: a killed download leaves no file that looks whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
-        try:
-            digest = hashlib.md5(usedforsecurity=False)
-            for chunk in _chunks(official.url):
-                digest.update(chunk)
-                part.write(chunk)
-            part.close()
-            if digest.hexdigest() != official.md5:
-                raise ValueError(
-                    f"what came from {official.url} has MD5 {digest.hexdigest()}, not {official.md5}"
-                )
-            Path(part.name).replace(target)
-        finally:
-            Path(part.name).unlink(missing_ok=True)
+def _download(official: Download, part: Path) -> None:
+    digest = hashlib.md5(usedforsecurity=False)
+    with part.open("wb") as file:
+        for chunk in _chunks(official):
+            digest.update(chunk)
+            file.write(chunk)
+    if digest.hexdigest() != official.md5:
+        raise _not_obtained(official, f"what came has MD5 {digest.hexdigest()}, not {official.md5}")
 
 
-def _chunks(url: str) -> Iterator[bytes]:
-    with urlopen(url, timeout=TIMEOUT_S) as answer:
-        total = -(-int(answer.headers.get("Content-Length", 0)) // CHUNK) or None
-        yield from progress(_pieces(answer), total=total, label="ResNet50 weights", unit="MiB")
+def _chunks(official: Download) -> Iterator[bytes]:
+    try:
+        with urlopen(official.url, timeout=TIMEOUT_S) as answer:
+            total = -(-int(answer.headers.get("Content-Length", 0)) // CHUNK) or None
+            pieces = iter(lambda: answer.read(CHUNK), b"")
+            yield from progress(pieces, total=total, label="ResNet50 weights", unit="MiB")
+    except HTTPError as error:
+        with error:  # It holds the connection.
+            raise _not_obtained(official, str(error)) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise _not_obtained(official, str(error)) from error
 
 
-def _pieces(answer: IO[bytes]) -> Iterator[bytes]:
-    while chunk := answer.read(CHUNK):
-        yield chunk
+def _not_obtained(official: Download, reason: str) -> WeightsError:
+    return WeightsError(
+        f"The ImageNet weights of ResNet50 are not on this machine and cannot be downloaded ({reason}). "
+        "Do one of these:\n"
+        f"  - download {official.url} elsewhere and put it at {_cached_places(official)[0]}\n"
+        "  - name a Keras ResNet50 weights file without top: --weights FILE\n"
+        "  - use the encoder that comes with Atypia: --encoder efficientnet-lite0"
+    )

@@ -16,14 +16,14 @@ from atypia.reading.picture import read_mask, read_picture
 from atypia.scan import Finding, Image, Mask
 
 KEEP = 4
-LONGEST_SIDE = 384
+LONGEST_SIDE = 320
 
 Map = TypeVar("Map", Image, Mask)
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One judged scan with its pictures, made smaller by whole factors to at most 384 pixels a side.
+    """One judged scan with its pictures, made smaller by whole factors to at most 320 pixels a side.
 
     `scan`, `heatmap` and `mask` are (h, w), one grid; None where there is none or it could not be read.
     `prepared` and `reconstruction` are (S, S), as the detector saw the scan and expected it.

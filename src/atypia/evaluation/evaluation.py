@@ -107,7 +107,7 @@ def _by_kind(
     verdicts: Verdicts, threshold: float, unreadable: tuple[Unreadable, ...]
 ) -> tuple[KindMetrics, ...]:
     """Measure each kind that has abnormal scans, in the order of the alphabet."""
-    kinds = {kind for kind, abnormal in zip(verdicts.kinds, verdicts.labels, strict=True) if kind and abnormal}
+    kinds = {kind for kind in verdicts.where(verdicts.labels).kinds if kind}
     return tuple(_one_kind(kind, verdicts, threshold, unreadable) for kind in sorted(kinds))
 
 

@@ -27,8 +27,8 @@ class Gathering:
         self._rows = {row.name: row for row in collection}
         if not any(row.label for row in collection):
             raise BadTable(
-                f"{collection.source}: expected a label (normal or abnormal) on at least one row, received none. "
-                "Fill the column 'label', or score these scans without evaluating them."
+                f"{collection.source}: expected a label (normal or abnormal) on at least one row, "
+                "received none. Fill the column 'label', or score these scans without evaluating them."
             )
         masked = any(row.mask is not None for row in collection if row.label == "abnormal")
         self._pixels = PixelHistogram() if heatmaps and masked else None
@@ -46,7 +46,7 @@ class Gathering:
         row = self._row(finding)
         if row.label is None:
             self.unlabelled += 1
-        elif finding.flagged is None:
+        elif finding.flagged is None or math.isnan(finding.score):
             self.unreadable.append(Unreadable(row.name, row.kind, finding.error or "no reason was given"))
         else:
             self._check_threshold(finding)
@@ -98,7 +98,8 @@ class Gathering:
         elif finding.threshold != self.threshold:
             raise BadTable(
                 f"{self._source}: expected findings at one threshold, received {finding.name!r} at "
-                f"{finding.threshold:g} after others at {self.threshold:g}. Score all scans with one Screener."
+                f"{finding.threshold:g} after others at {self.threshold:g}. "
+                "Score all scans with one Screener."
             )
 
     def _count_pixels(self, row: Row, finding: Finding) -> None:

@@ -35,9 +35,8 @@ class PixelHistogram:
         if mask.shape != values.shape:
             raise ValueError(f"Expected a mask of {values.shape} like its heat map; received {mask.shape}.")
         bins = _bins(values)
-        inside = np.bincount(bins[mask], minlength=1 << _BITS)
-        self._abnormal += inside
-        self._normal += np.bincount(bins.ravel(), minlength=1 << _BITS) - inside
+        np.add.at(self._abnormal, bins[mask], 1)
+        np.add.at(self._normal, bins[~mask], 1)
 
     @property
     def abnormal(self) -> int:
@@ -55,7 +54,7 @@ class PixelHistogram:
         return Tally(_lowest(filled).astype(np.float64), self._abnormal[filled], self._normal[filled])
 
     def auroc(self) -> float:
-        """Return the chance that an abnormal pixel outscores a normal one; NaN without pixels of both kinds."""
+        """Return the chance that an abnormal pixel outscores a normal one; NaN without both kinds."""
         return self.tally().auroc()
 
     def average_precision(self) -> float:

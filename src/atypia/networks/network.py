@@ -6,28 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from atypia.networks.keras_backend import keras
+from atypia.keras_backend import keras
 from atypia.networks.recipe import Recipe
+from atypia.networks.whitening import Whitening
 
-
-@dataclass(frozen=True, eq=False)
-class Whitening:
-    """Principal directions of one layer's features: `mean` (C,) and `matrix` (C, K), unit variance out."""
-
-    mean: NDArray[np.float32]
-    matrix: NDArray[np.float32]
-
-    @classmethod
-    def learn(cls, features: NDArray[np.float32], components: int) -> Whitening:
-        """Learn from rows (N, C) of healthy features; K is at most min(N - 1, C)."""
-        mean = features.mean(axis=0)
-        centred = features - mean
-        variance, directions = np.linalg.eigh(centred.T @ centred / len(features))
-        kept = np.argsort(variance)[::-1][: min(components, len(features) - 1)]
-        scale = np.sqrt(np.maximum(variance[kept], 1e-8))
-        return cls(mean.astype(np.float32), (directions[:, kept] / scale).astype(np.float32))
+# Keeps the first steps of a variational network from overflowing.
+LOG_VARIANCE = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +98,8 @@ def _bottleneck(recipe: Recipe, x: Any, seed: int) -> tuple[Any, Any | None, Any
 
     mean = make(recipe.code[-1], name="code")(x)
     if recipe.variational:
-        log_variance = make(recipe.code[-1], name="code_log_variance")(x)
+        spread = make(recipe.code[-1], name="code_log_variance")(x)
+        log_variance = keras().ops.clip(spread, -LOG_VARIANCE, LOG_VARIANCE)
         return mean, log_variance, _sampling(seed)([mean, log_variance])
     code = mean if recipe.loss == "features" else layers.Activation("relu")(mean)
     return mean, None, layers.Dropout(recipe.dropout, seed=seed)(code) if recipe.dropout else code

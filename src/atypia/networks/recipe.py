@@ -71,7 +71,12 @@ class Recipe:
         for name, value in positive.items():
             if value <= 0:
                 raise BadOption(f"Expected {name} above 0; received {value}.")
-        for name, choices in (("loss", Loss), ("score", Score), ("region", Region), ("bottleneck", Bottleneck)):
+        for name, choices in (
+            ("loss", Loss),
+            ("score", Score),
+            ("region", Region),
+            ("bottleneck", Bottleneck),
+        ):
             if getattr(self, name) not in get_args(choices):
                 raise BadOption(
                     f"Expected {name} out of {', '.join(get_args(choices))}; received {getattr(self, name)!r}."

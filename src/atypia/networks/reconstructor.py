@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atypia.networks import losses
-from atypia.networks.keras_backend import keras
+from atypia.keras_backend import keras
 from atypia.networks.network import Network
 from atypia.networks.recipe import Recipe
 
@@ -27,13 +27,20 @@ def make_reconstructor(network: Network, recipe: Recipe, inputs: list[Any]) -> A
             self.parts = {name: k.metrics.Mean(name=name) for name in part_names(recipe)}
 
         def compute_loss(
-            self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+            self,
+            x: Any = None,
+            y: Any = None,
+            y_pred: Any = None,
+            sample_weight: Any = None,
+            training: bool = True,
         ) -> Any:
             del x, sample_weight, training
             parts = _parts(y, y_pred, recipe)
             for name, value in parts.items():
                 self.parts[name].update_state(value)
-            total = sum(value for name, value in parts.items() if name != "kl" and not _only_told(name, recipe))
+            total = sum(
+                value for name, value in parts.items() if name != "kl" and not _only_told(name, recipe)
+            )
             return total + self.kl_now * parts["kl"] if "kl" in parts else total
 
     model = Reconstructor()

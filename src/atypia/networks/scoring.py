@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from atypia.networks import losses
-from atypia.networks.keras_backend import keras
+from atypia.keras_backend import keras
 from atypia.networks.network import Network
 from atypia.networks.recipe import Recipe
 
@@ -66,7 +68,8 @@ def _pool(error: Any, region: Any, top: float) -> Any:
     most = max(1, math.ceil(top * cells))
     highest, _ = ops.top_k(error * region - (1 - region), k=most, sorted=True)
     wanted = ops.maximum(ops.ceil(inside * top), 1.0)
-    taken = ops.cast(ops.reshape(ops.arange(most, dtype="float32"), (1, most)) < wanted, "float32")
+    ranks = np.arange(most, dtype=np.float32).reshape(1, most)
+    taken = ops.cast(wanted > ranks, "float32")
     return ops.sum(highest * taken, axis=1) / ops.sum(taken, axis=1)
 
 

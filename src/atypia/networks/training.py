@@ -29,7 +29,9 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def get(self, indices: NDArray[np.intp], view: int) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    def get(
+        self, indices: NDArray[np.intp], view: int
+    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
         """Return inputs and truth of these scans in their `view`-th altered copy (0: unaltered)."""
 
 
@@ -74,7 +76,9 @@ def _one_epoch(model: Any, examples: Examples, plan: Plan, epoch: int, bar: Any)
     model.kl_now.assign(recipe.kl_weight * min(1.0, (epoch + 1) / max(1, recipe.kl_anneal)))
     model.reset_metrics()
     logs: dict[str, Any] = {}
-    for inputs, truth in _ahead(examples, _order(plan, examples, epoch), recipe.batch_size, _view(recipe, epoch)):
+    for inputs, truth in _ahead(
+        examples, _order(plan, examples, epoch), recipe.batch_size, _view(recipe, epoch)
+    ):
         logs = model.train_on_batch(inputs, truth, return_dict=True)
         if not np.isfinite(logs["loss"]):
             raise TrainingDiverged(
@@ -83,7 +87,9 @@ def _one_epoch(model: Any, examples: Examples, plan: Plan, epoch: int, bar: Any)
                 f"{plan.checkpoint}; train anew with a smaller --learning-rate."
             )
         bar.update()
-        bar.set_postfix(epoch=f"{epoch + 1}/{recipe.epochs}", loss=f"{float(logs['loss']):.4f}", refresh=False)
+        bar.set_postfix(
+            epoch=f"{epoch + 1}/{recipe.epochs}", loss=f"{float(logs['loss']):.4f}", refresh=False
+        )
     return {name: float(value) for name, value in logs.items()}
 
 
@@ -152,7 +158,9 @@ def _save(model: Any, path: Path, key: str, history: History) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: the checkpoint could not be written ({error}). Free some space.") from error
+        raise OutputError(
+            f"{path}: the checkpoint could not be written ({error}). Free some space."
+        ) from error
 
 
 def _restore(model: Any, path: Path, key: str) -> History:
@@ -162,7 +170,9 @@ def _restore(model: Any, path: Path, key: str) -> History:
     with np.load(path, allow_pickle=False) as saved:
         header = json.loads(saved["header"].tobytes())
         if header["key"] != key:
-            print(f"{path}: of another training (data, recipe or seed differ); starting anew.", file=sys.stderr)
+            print(
+                f"{path}: of another training (data, recipe or seed differ); starting anew.", file=sys.stderr
+            )
             return []
         for i, variable in enumerate(_variables(model)):
             variable.assign(saved[f"v{i}"])

@@ -14,6 +14,8 @@ from atypia.scan import Image
 SIZE = 224
 """Rows and columns of a phantom; a pixel is nominally 1 mm."""
 SHAPE = (SIZE, SIZE)
+MIDDLE = -17.0
+"""Where the middle of the brain lies in MNI space, in mm in front of the anterior commissure."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,19 +58,19 @@ class Anatomy:
     @property
     def t1(self) -> Image:
         """The normalised T1 of the thick slice."""
-        return np.mean(self.layers, axis=0, dtype=np.float32)
+        return np.asarray(np.mean(self.layers, axis=0), np.float32)
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
     """Draw a head and a slice between the basal ganglia and the centrum semiovale."""
     age = float(np.clip(rng.normal(0.3, 0.45), -0.3, 1.3))
-    size = np.clip(rng.normal(1, 0.05), 0.9, 1.08) * np.clip(rng.normal(1, 0.04, 2), 0.9, 1.08)
+    size = np.clip(rng.normal(1, 0.05) * rng.normal(1, 0.04, 2), 0.86, 1.05)
     return Pose(
         height=float(rng.uniform(3, 46)),
         tilt=_pair(np.tan(np.deg2rad(rng.normal(0, 4, 2)))),
         rotation=float(np.deg2rad(rng.normal(0, 4.5))),
         scale=_pair(size),
-        shift=_pair(rng.normal(0, 4, 2)),
+        shift=_pair(np.clip(rng.normal(0, 4, 2), -8, 8)),
         mirrored=bool(rng.random() < 0.5),
         thickness=float(rng.choice([1, 3, 5], p=[0.25, 0.4, 0.35])),
         warp=_draw_warp(rng),
@@ -78,12 +80,12 @@ def draw_pose(rng: np.random.Generator) -> Pose:
 
 
 def cut_slice(template: Template, pose: Pose, displacement: tuple[Image, Image] | None = None) -> Anatomy:
-    """Cut the slice that a pose describes; `displacement` (rows, columns; pixels) says where to look instead."""
+    """Cut the slice that a pose describes; `displacement` (rows, columns) shifts where to look, in pixels."""
     x, y, z = _positions(pose, displacement)
-    steps = {1: (0.0,), 3: (-1.0, 1.0), 5: (0.0, -2.0, 2.0)}[round(pose.thickness)]
+    steps = {1: (0.0,), 3: (-1.0, 0.0, 1.0), 5: (-2.1, -0.7, 0.7, 2.1)}[round(pose.thickness)]
     cuts = [template.sample(x, y, z + np.float32(step)) for step in steps]
     layers = tuple(_widen_sulci(t1, pose.age) for t1, _ in cuts)
-    depth = sum(depth for _, depth in cuts) / np.float32(len(cuts))
+    depth = np.asarray(np.mean([depth for _, depth in cuts], axis=0), np.float32)
     return Anatomy(layers, depth, x, y, z)
 
 
@@ -101,7 +103,7 @@ def centred_grid() -> tuple[Image, Image]:
 def _draw_warp(rng: np.random.Generator) -> tuple[Image, Image, Image]:
     """Draw a smooth bending of the whole head, and a finer one that leaves skull and scalp smooth."""
     rows, columns = centred_grid()
-    within = 1 - smoothstep(np.hypot(columns / 72, rows / 88), 0.78, 1.02)
+    within = 1 - smoothstep(np.hypot(columns / 72, rows / 88), 0.7, 0.96)
     broad, fine = rng.uniform(0.8, 2.2), rng.uniform(0.5, 1.1)
 
     def in_plane() -> Image:
@@ -121,8 +123,8 @@ def _positions(pose: Pose, displacement: tuple[Image, Image] | None) -> tuple[Im
         rows, columns = rows + displacement[0], columns + displacement[1]
     rows, columns = rows - np.float32(pose.shift[1]), columns - np.float32(pose.shift[0])
     cosine, sine = np.float32(np.cos(pose.rotation)), np.float32(np.sin(pose.rotation))
-    x = (cosine * columns + sine * rows) / np.float32(pose.scale[0])
-    y = (sine * columns - cosine * rows) / np.float32(pose.scale[1])
+    x = np.asarray((cosine * columns + sine * rows) / pose.scale[0], np.float32)
+    y = np.asarray((sine * columns - cosine * rows) / pose.scale[1], np.float32)
     if pose.mirrored:
         x = -x
     x, y = x + pose.warp[0], y + pose.warp[1]
@@ -130,10 +132,7 @@ def _positions(pose: Pose, displacement: tuple[Image, Image] | None) -> tuple[Im
     zoom = np.float32(pose.ventricles) * np.exp(-(((x / 26) ** 2 + (y / 38) ** 2) ** np.float32(1.2)))
     x, y = x * (1 - zoom), y * (1 - np.float32(0.6) * zoom)
     z = np.float32(pose.height) + x * np.float32(pose.tilt[0]) + y * np.float32(pose.tilt[1]) + pose.warp[2]
-    return x, y - np.float32(_MIDDLE), z
-
-
-_MIDDLE = 17.0  # mm that the middle of the brain lies behind the anterior commissure
+    return x, y + np.float32(MIDDLE), z
 
 
 def _widen_sulci(t1: Image, age: float) -> Image:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from atypia.datasets.phantom.anatomy import SHAPE, Anatomy
-from atypia.datasets.phantom.fields import fractal_field, smooth_field, smoothstep
+from atypia.datasets.phantom.anatomy import MIDDLE, SHAPE, Anatomy
+from atypia.datasets.phantom.fields import blend, fractal_field, smooth_field, smoothstep
 from atypia.datasets.phantom.lesion import Tissues
 from atypia.scan import Image
 
@@ -27,6 +27,7 @@ def tissues_of(anatomy: Anatomy) -> Tissues:
         brain=within,
         white=within * smoothstep(t1, 0.62, 0.86),
         fluid=within * (1 - smoothstep(t1, 0.28, 0.46)),
+        depth=anatomy.depth,
         side=anatomy.x,
     )
 
@@ -63,20 +64,34 @@ def _draw_curve(rng: np.random.Generator, sequence: str) -> Curve:
         )
         return [0, 0.25, 0.6, 0.9, 1.3], [0.02, fluid, grey, white, white + 0.12]
     if sequence == "T2":
-        grey = about(0.5)
-        return (
-            [0, 0.1, 0.2, 0.32, 0.45, 0.6, 0.9, 1.25],
-            [0.9, 0.95, about(0.93), 0.74, grey + 0.05, grey, about(0.36), 0.28],
-        )
-    grey = about(0.535, 0.02)
-    return (
-        [0, 0.12, 0.22, 0.36, 0.5, 0.62, 0.9, 1.25],
-        [0.05, 0.06, about(0.1, 0.02), 0.36, grey - 0.01, grey, about(0.46), 0.4],
-    )
+        grey, fluid = about(0.5), about(0.93)
+        white = grey - float(rng.uniform(0.09, 0.2))
+        return [0, 0.1, 0.2, 0.32, 0.45, 0.6, 0.9, 1.25], [
+            0.9,
+            0.95,
+            fluid,
+            0.74,
+            grey + 0.05,
+            grey,
+            white,
+            white - 0.06,
+        ]
+    grey, fluid = about(0.535, 0.02), about(0.1, 0.02)
+    white = grey - float(rng.uniform(0.05, 0.13))
+    return [0, 0.12, 0.22, 0.36, 0.5, 0.62, 0.9, 1.25], [
+        0.05,
+        0.06,
+        fluid,
+        0.36,
+        grey - 0.01,
+        grey,
+        white,
+        white - 0.05,
+    ]
 
 
 def _blob(anatomy: Anatomy, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Image:
-    """Return a soft ellipsoid on both sides of the brain, centre and radii in mm, its side leaning backwards."""
+    """Return a soft ellipsoid on both sides of the brain, in mm, wider apart at its back."""
     x, y, z = np.abs(anatomy.x) - centre[0], anatomy.y - centre[1], anatomy.z - centre[2]
     lean = np.float32(0.45)
     distance = ((x + lean * y) / radii[0]) ** 2 + (y / radii[1]) ** 2 + (z / radii[2]) ** 2
@@ -102,23 +117,27 @@ def _draw_choroid_plexus(
     place = _blob(anatomy, (23, -40, 12), (4, 8, 12)) * tissues.fluid
     grain = smoothstep(fractal_field(rng, SHAPE, 6, 2), -0.6, 0.8)
     share = np.float32(rng.uniform(0.4, 0.9)) * place * grain
-    return image * (1 - share) + share * np.float32(signal)
+    return blend(image, share, np.float32(signal))
 
 
 def _draw_vessels(
     rng: np.random.Generator, image: Image, anatomy: Anatomy, tissues: Tissues, sequence: str
 ) -> Image:
-    """Draw falx, sagittal sinus and vessels in the sulci: bright with contrast medium, dark where blood flows."""
+    """Draw falx, sagittal sinus and vessels: bright with contrast medium, dark where blood flows."""
     signal = {"T1": 0.3, "T1c": 0.95, "T2": 0.1, "FLAIR": 0.08}[sequence]
     depth, across = anatomy.depth, np.abs(anatomy.x)
     dots = smoothstep(fractal_field(rng, SHAPE, 6, 3), 1.3, 2.1) * tissues.fluid * smoothstep(depth, 34, 26)
     falx = smoothstep(across, 1.4, 0.3) * tissues.fluid * smoothstep(depth, 26, 18)
     width = np.float32(rng.uniform(2.5, 4.5)) * np.clip(1 - depth / np.float32(rng.uniform(6, 10)), 0, None)
-    sinus = smoothstep(across - width, 0.7, -0.7) * smoothstep(depth, -1.5, 0) * smoothstep(np.abs(anatomy.y + 17), 50, 70)
+    sinus = (
+        smoothstep(across - width, 0.7, -0.7)
+        * smoothstep(depth, -1.5, 0)
+        * smoothstep(np.abs(anatomy.y - MIDDLE), 50, 70)
+    )
     dura = np.exp(-(((depth - 0.3) / 1.1) ** 2)) * (0.25 if sequence == "T1c" else 0.0)
     strength = {"T1": 0.3, "T1c": 0.75, "T2": 0.7, "FLAIR": 0.3}[sequence]
     share = np.clip(strength * (dots + 0.6 * falx) + 0.9 * sinus + dura, 0, 0.95).astype(np.float32)
-    return image * (1 - share) + share * np.float32(signal)
+    return blend(image, share, np.float32(signal))
 
 
 def _draw_caps(image: Image, anatomy: Anatomy, tissues: Tissues, age: float) -> Image:

@@ -18,8 +18,14 @@ Taps = tuple[NDArray[np.intp], Image]
 
 def smoothstep(x: Image, low: float, high: float) -> Image:
     """Rise from 0 at `low` to 1 at `high` without a kink at either end; `high` may be below `low`."""
-    t = np.clip((x - np.float32(low)) / np.float32(high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    t: Image = np.clip((x - np.float32(low)) / np.float32(high - low), 0, 1)
+    rise: Image = t * t * (3 - 2 * t)
+    return rise
+
+
+def blend(below: Image, share: Image, above: Image | np.float32) -> Image:
+    """Cover an image with another where `share` is 1, leave it where it is 0, and mix in between."""
+    return np.asarray(below + share * (above - below), np.float32)
 
 
 def smooth_field(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Image:
@@ -40,11 +46,12 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, int], scale: float)
 def fractal_field(
     rng: np.random.Generator, shape: tuple[int, int], scale: float, octaves: int = 3, gain: float = 0.55
 ) -> Image:
-    """Add smooth fields, each of half the scale and `gain` times the height of the one before; unit variance."""
+    """Add smooth fields of unit variance, each of half the scale and `gain` times the height of the last."""
     field = np.zeros(shape, np.float32)
     for octave in range(octaves):
         field += np.float32(gain**octave) * smooth_field(rng, shape, scale / 2**octave)
-    return field / field.std()
+    scaled: Image = field / field.std()
+    return scaled
 
 
 @lru_cache(maxsize=512)
@@ -63,7 +70,7 @@ def _spline_taps(length: int, spacing: int, quarter: int) -> Taps:
 def _interpolate(knots: Image, taps: Taps) -> Image:
     """Interpolate along the first axis: (knots, n) to (length, n)."""
     index, weights = taps
-    total = weights[0][:, None] * knots[index[0]]
+    total: Image = weights[0][:, None] * knots[index[0]]
     for tap in range(1, 4):
         total += weights[tap][:, None] * knots[index[tap]]
     return total

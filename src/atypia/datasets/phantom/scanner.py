@@ -22,15 +22,15 @@ def acquire(rng: np.random.Generator, signal: Image) -> Image:
     spectrum *= _sampled(rng)
     if rng.random() < 0.08:
         spectrum[:, ::2] *= np.float32(1 + rng.uniform(0.01, 0.03))  # a faint ghost, half the picture away
-    return np.abs(fft.ifft2(spectrum)).astype(np.float32)
+    return np.asarray(np.abs(fft.ifft2(spectrum)), np.float32)
 
 
 def print_window(rng: np.random.Generator, image: Image, white: float) -> NDArray[np.uint8]:
-    """Turn signal into grey values, where `white` is the signal of the brightest healthy tissue that counts."""
+    """Turn signal into grey values, where `white` is the signal that may be printed white."""
     top = white * (rng.uniform(1.0, 1.15) if rng.random() < 0.7 else rng.uniform(1.15, 1.6))
     bottom = rng.uniform(0, 0.02)
     grey = np.clip((image - np.float32(bottom)) / np.float32(top), 0, 1) ** np.float32(rng.uniform(0.9, 1.12))
-    return (grey * 255 + 0.5).astype(np.uint8)
+    return np.asarray(grey * 255 + 0.5, np.uint8)
 
 
 def _coil(rng: np.random.Generator) -> Image:

@@ -1,0 +1,5 @@
+"""Lets `python -m atypia` do what `atypia` does."""
+
+from atypia.cli import main
+
+main()

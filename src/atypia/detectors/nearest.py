@@ -1,0 +1,174 @@
+"""Nearest: how far a scan is from the healthy scans most like it, as a whole and cell by cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from atypia.cache import cache_folder
+from atypia.detectors.base import Batch, Detector, FitContext, PreparedSet, Scores, State
+from atypia.detectors.examples import EncodedExamples, Views, batches, pool_cells
+from atypia.encoders import Encoder, deepest_cut, load_encoder
+from atypia.encoders.feature_cache import FeatureCache
+from atypia.errors import CorruptArtefact, NotEnoughScans
+from atypia.networks.whitening import Whitening
+from atypia.scan import Image
+
+Array = NDArray[np.float32]
+FEWEST = 10
+AT_ONCE = 32
+PER_SCAN = 40
+
+
+@final
+class Nearest(Detector):
+    """k-nearest-neighbour distance on whitened features of a frozen encoder.
+
+    Whole scan: mean cosine distance to the `neighbours` most alike healthy scans, on max-pooled, mean-and-
+    deviation and 2x2-pooled features, each whitened (k-NN on deep features: Bergman, Cohen, Hoshen, "Deep
+    nearest neighbor anomaly detection", 2020; whitened cosine: our choice).
+    Map: for each cell, the mean cosine distance to the three most alike cells near the same place in the
+    `retrieved` most alike healthy scans (after SPADE: Cohen and Hoshen, "Sub-image anomaly detection with
+    deep pyramid correspondences", 2020, equations 2 and 3).
+    Score: the mean of the first and of the map's highest tenth inside the head; in [0, 2].
+    The bank holds at most `bank` scans, drawn at random, so that it does not grow without bound.
+    """
+
+    name: ClassVar[str] = "nearest"
+
+    def __init__(
+        self,
+        encoder: str = "auto",
+        weights: Path | None = None,
+        threads: int | None = None,
+        neighbours: int = 5,
+        retrieved: int = 10,
+        components: int = 64,
+        reach: int = 2,
+        top: float = 0.1,
+        bank: int = 2000,
+    ) -> None:
+        self.encoder, self.weights, self.threads = encoder, weights, threads
+        self.neighbours, self.retrieved, self.components = neighbours, retrieved, components
+        self.reach, self.top, self.bank = reach, top, bank
+
+    def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
+        """Fill the bank; raise NotEnoughScans below 10 scans."""
+        if len(healthy) < FEWEST:
+            raise NotEnoughScans(f"The detector 'nearest' needs at least {FEWEST} healthy scans, received {len(healthy)}.")
+        cut = deepest_cut(self.encoder, self.weights, scales=2)
+        self.encoder_ = load_encoder(self.encoder, cut=cut, weights=self.weights, threads=self.threads)
+        views = Views(healthy, context.work / "views", copies=0, seed=context.seed)
+        examples = EncodedExamples(views, self.encoder_, FeatureCache(cache_folder("features")))
+        examples.encode_all()
+        self.cell_whitening_ = [
+            Whitening.learn(rows, self.components) for rows in examples.sample_cells(PER_SCAN, context.seed)
+        ]
+        rng = np.random.default_rng((context.seed, 4))
+        kept = np.sort(rng.permutation(len(healthy))[: self.bank])
+        pooled: list[list[Array]] = []
+        cells = []
+        for part in batches(len(kept), AT_ONCE):
+            maps = self._on_one_grid(examples.get(kept[part], 0)[0])
+            pooled.append(_pooled(maps[-1]))
+            cells.append(self._cells(maps).astype(np.float16))
+        self.cells_ = np.concatenate(cells)
+        descriptors = [np.concatenate(kind) for kind in zip(*pooled, strict=True)]
+        self.whitening_ = [Whitening.learn(rows, 2 * self.components) for rows in descriptors]
+        self.bank_ = self._descriptor(descriptors)
+        return self
+
+    def score(self, batch: Batch) -> Scores:
+        """Score prepared scans: cosine distances, 0 for a scan that the bank holds, at most 2."""
+        maps = self._on_one_grid([f.astype(np.float32) for f in self.encoder_(batch.pixels)])
+        likeness = self._descriptor(_pooled(maps[-1])) @ self.bank_.T
+        order = np.argsort(-likeness, axis=1, kind="stable")
+        whole = 1 - np.take_along_axis(likeness, order[:, : self.neighbours], axis=1).mean(axis=1)
+        cells = self._cells(maps)
+        heads = pool_cells(batch.foreground[..., None].astype(np.float32), max(self.encoder_.strides))[..., 0]
+        heat = np.stack([self._cell_distances(c, o[: self.retrieved]) for c, o in zip(cells, order, strict=True)])
+        local = np.array([_highest(h, head > 0.5, self.top) for h, head in zip(heat, heads, strict=True)])
+        size = batch.pixels.shape[-1]
+        return Scores((whole + local) / 2, np.stack([_enlarge(h, size) for h in heat]) * batch.foreground)
+
+    def _on_one_grid(self, maps: list[Array]) -> list[Array]:
+        coarsest = max(self.encoder_.strides)
+        return [pool_cells(m, coarsest // s) for m, s in zip(maps, self.encoder_.strides, strict=True)]
+
+    def _cells(self, maps: list[Array]) -> Array:
+        """Return unit vectors (N, G, G, K): the whitened layers side by side."""
+        return _unit(np.concatenate([_unit(w(m)) for w, m in zip(self.cell_whitening_, maps, strict=True)], axis=-1))
+
+    def _descriptor(self, pooled: list[Array]) -> Array:
+        """Return unit vectors (N, D) whose product is the mean of the kinds' cosines."""
+        return _unit(np.concatenate([_unit(w(p)) for w, p in zip(self.whitening_, pooled, strict=True)], axis=-1))
+
+    def _cell_distances(self, cells: Array, retrieved: NDArray[np.intp]) -> Array:
+        """Return (G, G): distance of each cell to the three most alike cells within reach, in these scans."""
+        grid = cells.shape[0]
+        bank = np.pad(
+            self.cells_[retrieved].astype(np.float32),
+            ((0, 0), (self.reach, self.reach), (self.reach, self.reach), (0, 0)),
+            mode="edge",
+        )
+        steps = range(2 * self.reach + 1)
+        likeness = [
+            np.einsum("ijk,rijk->rij", cells, bank[:, a : a + grid, b : b + grid], optimize=True)
+            for a in steps
+            for b in steps
+        ]
+        best = np.partition(np.concatenate(likeness), -3, axis=0)[-3:]
+        return np.asarray(1 - best.mean(axis=0), dtype=np.float32)
+
+    def state(self) -> State:
+        """Return settings, encoder and bank."""
+        settings = {k: getattr(self, k) for k in ("neighbours", "retrieved", "components", "reach", "top", "bank")}
+        arrays = {"bank": self.bank_, "cells": self.cells_}
+        for kind, whitenings in (("cell", self.cell_whitening_), ("whole", self.whitening_)):
+            for i, w in enumerate(whitenings):
+                arrays |= {f"{kind}{i}_mean": w.mean, f"{kind}{i}_matrix": w.matrix}
+        parameters = {"settings": settings, "encoder": self.encoder_.to_dict()}
+        return State(parameters, arrays, {"encoder": self.encoder_.graph})
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Rebuild; raise CorruptArtefact where a part is missing."""
+        try:
+            self = cls(**state.parameters["settings"])
+            self.encoder_ = Encoder.from_dict(state.parameters["encoder"], state.graphs["encoder"])
+            self.bank_, self.cells_ = state.arrays["bank"], state.arrays["cells"]
+            self.cell_whitening_ = _whitenings(state.arrays, "cell")
+            self.whitening_ = _whitenings(state.arrays, "whole")
+        except (KeyError, TypeError) as error:
+            raise CorruptArtefact(f"The saved detector 'nearest' lacks a part: {error}.") from error
+        return self
+
+
+def _whitenings(arrays: dict[str, Array], kind: str) -> list[Whitening]:
+    count = sum(name.startswith(kind) and name.endswith("_mean") for name in arrays)
+    return [Whitening(arrays[f"{kind}{i}_mean"], arrays[f"{kind}{i}_matrix"]) for i in range(count)]
+
+
+def _unit(vectors: Array) -> Array:
+    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)
+
+
+def _pooled(maps: Array) -> list[Array]:
+    """Pool (N, G, G, C) in three ways: maximum, mean with deviation, mean of the quarters."""
+    n, half, channels = len(maps), maps.shape[1] // 2, maps.shape[-1]
+    quarters = pool_cells(maps[:, : 2 * half, : 2 * half], half).reshape(n, 4 * channels)
+    return [maps.max((1, 2)), np.concatenate([maps.mean((1, 2)), maps.std((1, 2))], axis=1), quarters]
+
+
+def _highest(heat: Image, head: NDArray[np.bool_], top: float) -> float:
+    values = heat[head] if head.any() else heat.ravel()
+    return float(np.sort(values)[-max(1, round(top * values.size)) :].mean())
+
+
+def _enlarge(heat: Image, size: int) -> Image:
+    """Interpolate a map of cells to pixels, cell centres staying where they are."""
+    return np.asarray(ndimage.zoom(heat, size / heat.shape[0], order=1, mode="nearest", grid_mode=True), np.float32)

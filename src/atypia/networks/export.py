@@ -1,0 +1,65 @@
+"""From a trained Keras model to the ONNX graph that is calibrated, saved and served."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from atypia.errors import AtypiaError
+from atypia.keras_backend import keras
+
+OUTPUTS = ("score", "map", "reconstruction")
+
+
+def to_onnx(model: Any, inputs: list[str]) -> bytes:
+    """Return the graph of a scoring model, its inputs named as given and its outputs as in OUTPUTS.
+
+    Raises AtypiaError where the Keras backend in use cannot export (those that can: TensorFlow, PyTorch).
+    """
+    k = keras()
+    if k.backend.backend() not in ("tensorflow", "torch"):
+        raise AtypiaError(
+            f"Keras' backend {k.backend.backend()!r} cannot export to ONNX. Set KERAS_BACKEND to tensorflow or torch."
+        )
+    signature = [k.InputSpec(shape=(None, *i.shape[1:]), dtype="float32") for i in model.inputs]
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "network.onnx"
+        model.export(path, format="onnx", verbose=False, input_signature=[signature])
+        graph = onnx.load(path)
+    _rename(graph.graph, [put.name for put in graph.graph.input], inputs)
+    _rename(graph.graph, [put.name for put in graph.graph.output], list(OUTPUTS))
+    graph.producer_name, graph.producer_version = "atypia", ""
+    onnx.checker.check_model(graph)
+    return bytes(graph.SerializeToString())
+
+
+def _rename(graph: onnx.GraphProto, old: list[str], new: list[str]) -> None:
+    names = dict(zip(old, new, strict=True))
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for put in (*graph.input, *graph.output, *graph.value_info):
+        put.name = names.get(put.name, put.name)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converters' chatter and their deprecation warnings from the user."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,115 @@
+"""Finding the head in a slice: all that differs from the background, in one piece, with its holes filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import PIL.Image
+from scipy import ndimage
+
+from atypia.scan import Image, Mask
+
+# The search runs on a reduced image, so that its cost and its reach do not depend on the size of the scan.
+_SIDE = 160
+_RIM = 0.08
+_FRAME = 0.02
+_CLOSING = 3
+_OPENING = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Foreground:
+    """The head on a grid reduced by a whole `factor`: `mask` bool (ceil(H / factor), ceil(W / factor))."""
+
+    mask: Mask
+    factor: int
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Return (top, left, bottom, right) in pixels of the scan; it may end up to a factor beyond it."""
+        rows, columns = (np.flatnonzero(self.mask.any(axis)) * self.factor for axis in (1, 0))
+        return (
+            int(rows[0]),
+            int(columns[0]),
+            int(rows[-1]) + self.factor,
+            int(columns[-1]) + self.factor,
+        )
+
+
+def find_foreground(pixels: Image) -> Foreground | None:
+    """Find the head in a slice (H, W), whatever its units; None where nothing differs from the background.
+
+    The background may be dark or bright; lettering, a frame around the picture and what lies apart are left
+    out. The same head is found after `a * pixels + b`, a > 0.
+    """
+    factor = -(-max(pixels.shape) // _SIDE)
+    grid = ndimage.gaussian_filter(_reduce(pixels, factor), 1.0)
+    contrast = np.abs(grid - _background(grid))
+    contrast = np.minimum(contrast, np.percentile(contrast, 99))
+    highest = float(contrast.max())
+    if not highest > 1e-5 * float(np.abs(grid).max()):
+        return None
+    # Half of Otsu's level: dim tissue beside bright fat belongs to the head as well.
+    differs = contrast > max(0.5 * _otsu(contrast, highest), 0.06 * highest)
+    mask = _largest_piece(differs)
+    return None if mask is None else Foreground(mask, factor)
+
+
+def _reduce(pixels: Image, factor: int) -> Image:
+    if factor == 1:
+        return pixels
+    picture = PIL.Image.fromarray(np.ascontiguousarray(pixels, np.float32)).reduce(factor)
+    return np.asarray(picture)
+
+
+def _background(grid: Image) -> float:
+    """Return the level that fills most of the rim; where none does, the head does, and it is a dark one."""
+    width = max(3, round(_RIM * max(grid.shape)))
+    inner = np.zeros(grid.shape, bool)
+    inner[width:-width, width:-width] = True
+    rim = grid[~inner]
+    dark, middle = np.percentile(rim, (10, 50))
+    near = np.abs(rim - middle) < 0.05 * (grid.max() - grid.min())
+    return float(middle if near.mean() > 0.5 else dark)
+
+
+def _otsu(values: Image, highest: float) -> float:
+    """Return the level that parts values in [0, highest] best: Otsu (1979), eq. 18, on 64 bins."""
+    counts, edges = np.histogram(values, 64, (0, highest))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below, mass = np.cumsum(counts)[:-1], np.cumsum(counts * centres)
+    above = values.size - below
+    between = (mass[-1] * below - values.size * mass[:-1]) ** 2 / np.maximum(below * above, 1)
+    return float(edges[1 + int(between.argmax())])
+
+
+def _largest_piece(differs: Mask) -> Mask | None:
+    """Close gaps, fill holes, cut what hangs by a thread, and keep the largest piece.
+
+    The outermost pixels are left out of this, so that a frame encloses nothing, and are added where they
+    continue the piece.
+    """
+    frame = round(_FRAME * max(differs.shape)) + 1
+    inner = np.zeros_like(differs)
+    inner[frame:-frame, frame:-frame] = differs[frame:-frame, frame:-frame]
+    padding = _CLOSING + _OPENING
+    mask = _dilated(np.pad(inner, padding), _CLOSING)
+    outside, _ = ndimage.label(~mask)
+    mask = _eroded(outside != outside[0, 0], _CLOSING + _OPENING)
+    pieces, count = ndimage.label(mask)
+    if count == 0:
+        return None
+    largest = pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax())
+    mask = _dilated(largest, _OPENING)[padding:-padding, padding:-padding]
+    near = _dilated(mask, frame + 1)
+    near[frame:-frame, frame:-frame] = False
+    return np.asarray(mask | (near & differs))
+
+
+def _dilated(mask: Mask, reach: int) -> Mask:
+    return np.asarray(ndimage.maximum_filter(mask, 2 * reach + 1, mode="constant"))
+
+
+def _eroded(mask: Mask, reach: int) -> Mask:
+    return np.asarray(ndimage.minimum_filter(mask, 2 * reach + 1, mode="constant"))

@@ -1,0 +1,153 @@
+"""From a Scan to what detectors see: foreground, size and intensity, alike at fit time and at score time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from atypia.errors import BadOption, CorruptArtefact, UnreadableScan
+from atypia.preparation.foreground import Foreground, find_foreground
+from atypia.preparation.geometry import Geometry
+from atypia.preparation.intensity import full_scale, rescale, robust_window
+from atypia.preparation.prepared import Prepared
+from atypia.scan import Image, Mask, Scan
+
+Aspect = Literal["keep", "stretch"]
+Intensity = Literal["robust", "range"]
+
+_MIN_SIDE = 16
+_MAX_RATIO = 20
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How scans are prepared.
+
+    The canvas is `size` pixels a side. With `crop` it covers the head and `margin` of its extent on each
+    side, else the whole scan. `aspect` "keep" pads with 0 to the square, "stretch" stretches to it.
+    `intensity` "robust" maps the percentiles `p_low` to `p_high` of the head to [0, 1], so that the result is
+    the same after `a * pixels + b`, a > 0; "range" maps 0 to the full scale of the file's type.
+    Raises BadOption for a value that makes no sense.
+    """
+
+    size: int = 224
+    crop: bool = True
+    margin: float = 0.05
+    aspect: Aspect = "keep"
+    intensity: Intensity = "robust"
+    p_low: float = 1.0
+    p_high: float = 99.5
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.size, int) and not isinstance(self.size, bool)
+        _demand(whole and 32 <= self.size <= 2048, "size", "a whole number from 32 to 2048", self.size)
+        _demand(isinstance(self.crop, bool), "crop", "true or false", self.crop)
+        _demand(_is_number(self.margin, 0, 1), "margin", "a number from 0 to 1", self.margin)
+        for name, allowed in (("aspect", Aspect), ("intensity", Intensity)):
+            value = getattr(self, name)
+            _demand(value in get_args(allowed), name, " or ".join(get_args(allowed)), value)
+        ordered = (
+            _is_number(self.p_low, 0, 100) and _is_number(self.p_high, 0, 100) and self.p_low < self.p_high
+        )
+        _demand(
+            ordered, "p_low and p_high", "percentiles, 0 <= p_low < p_high <= 100", (self.p_low, self.p_high)
+        )
+
+    def __call__(self, scan: Scan) -> Prepared:
+        """Prepare a scan; raise UnreadableScan where it is no slice or shows nothing."""
+        pixels = _checked(scan)
+        foreground = find_foreground(pixels)
+        if foreground is None:
+            raise _no_contrast(scan)
+        geometry = self._geometry(pixels.shape, foreground)
+        canvas = geometry.to_prepared(pixels)
+        mask = _carried(foreground, geometry)
+        low, high = self._window(pixels, canvas, mask) if mask.any() else (0.0, 0.0)
+        if not high > low:
+            raise _no_contrast(scan)
+        canvas = rescale(canvas, (low, high))
+        canvas[~geometry.inside] = 0
+        return Prepared(canvas, mask, geometry)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the parameters as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preparation:
+        """Rebuild a Preparation from its parameters; raise CorruptArtefact unless they are exactly those."""
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            raise CorruptArtefact(
+                f"preparation: expected the parameters {', '.join(sorted(names))}, "
+                f"received {', '.join(sorted(map(str, values)))}. Save the Screener again."
+            )
+        try:
+            return cls(**values)
+        except BadOption as error:
+            raise CorruptArtefact(f"preparation: {error}") from error
+
+    def _geometry(self, shape: tuple[int, ...], foreground: Foreground) -> Geometry:
+        height, width = shape
+        top, left, bottom, right = foreground.box if self.crop else (0, 0, height, width)
+        bottom, right = min(bottom, height), min(right, width)
+        grown = 1 + 2 * self.margin if self.crop else 1.0
+        extent = ((bottom - top) * grown, (right - left) * grown)
+        if self.aspect == "keep":
+            extent = (max(extent), max(extent))
+        corner = ((top + bottom - extent[0]) / 2, (left + right - extent[1]) / 2)
+        return Geometry.of_box((height, width), self.size, corner, extent)
+
+    def _window(self, pixels: Image, canvas: Image, mask: Mask) -> tuple[float, float]:
+        if self.intensity == "range":
+            return full_scale(pixels)
+        return robust_window(canvas[mask], self.p_low, self.p_high)
+
+
+def _demand(condition: bool, name: str, expected: str, received: object) -> None:
+    if not condition:
+        raise BadOption(f"{name}: expected {expected}, received {received!r}.")
+
+
+def _is_number(value: object, low: float, high: float) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and low <= value <= high
+    )
+
+
+def _checked(scan: Scan) -> Image:
+    pixels = np.asarray(scan.pixels, np.float32)
+    who = scan.path or scan.name
+    if pixels.ndim != 2 or min(pixels.shape) < _MIN_SIDE:
+        raise UnreadableScan(
+            who, f"one slice of at least {_MIN_SIDE}x{_MIN_SIDE} pixels", f"pixels of shape {pixels.shape}"
+        )
+    if max(pixels.shape) > _MAX_RATIO * min(pixels.shape):
+        raise UnreadableScan(
+            who, f"sides that differ by a factor of {_MAX_RATIO} at most", f"pixels of shape {pixels.shape}"
+        )
+    if not math.isfinite(pixels.sum(dtype=np.float64)):
+        raise UnreadableScan(who, "finite pixel values", "NaN or infinite ones")
+    return pixels
+
+
+def _no_contrast(scan: Scan) -> UnreadableScan:
+    return UnreadableScan(
+        scan.path or scan.name,
+        "a head that differs from its background",
+        "no contrast",
+        "The picture is empty or of one grey.",
+    )
+
+
+def _carried(foreground: Foreground, geometry: Geometry) -> Mask:
+    """Return the foreground on the canvas."""
+    share = geometry.reduced(foreground.factor).to_prepared(foreground.mask.astype(np.float32))
+    return np.asarray(share > 0.5)

@@ -1,0 +1,126 @@
+"""A collection of scans: what a file, a folder or a table lists."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from atypia.errors import BadOption, BadTable
+from atypia.reading.folder import read_folder
+from atypia.reading.picture import PICTURE_SUFFIXES
+from atypia.reading.row import Row, real_paths
+from atypia.reading.table import TABLE_SUFFIXES, read_table, write_table
+
+__all__ = ["Collection", "Row", "read_collection", "read_collections", "write_collection"]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Scans in a fixed order, with unique names; `source` says where they are listed."""
+
+    rows: tuple[Row, ...]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def select(self, *, split: str | None = None, label: str | None = None) -> Collection:
+        """Return the rows of one split, of one label, or of both; there may be none."""
+        rows = (row for row in self.rows if split in (None, row.split) and label in (None, row.label))
+        return replace(self, rows=tuple(rows))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any scan has a label."""
+        return any(row.label is not None for row in self.rows)
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any scan has a group."""
+        return any(row.group is not None for row in self.rows)
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether any scan is assigned to a split."""
+        return any(row.split is not None for row in self.rows)
+
+
+def read_collection(source: Path, *, root: Path | None = None) -> Collection:
+    """List the scans of a picture, a folder or a table.
+
+    Paths in a table are relative to `root`, by default the table's own folder. No picture is opened.
+    Raises BadTable where there is nothing to list or a table is wrong, BadOption where `root` is no folder.
+    """
+    if root is not None and not root.is_dir():
+        raise BadOption(f"{root}: expected the folder that a table's paths start from, received no folder.")
+    try:
+        return Collection(tuple(_rows(source, root)), str(source))
+    except OSError as error:
+        raise BadTable(
+            f"{error.filename or source}: expected a folder or file that can be read, "
+            f"received: {error.strerror or error}."
+        ) from error
+
+
+def _rows(source: Path, root: Path | None) -> list[Row]:
+    suffix = source.suffix.lower()
+    if source.is_dir():
+        return read_folder(source)
+    if not source.exists():
+        received = "no such file or folder"
+    elif suffix in TABLE_SUFFIXES:
+        return read_table(source, source.parent if root is None else root)
+    elif suffix in PICTURE_SUFFIXES:
+        return [Row(source, source.name)]
+    else:
+        received = f"a file that ends in {suffix!r}"
+    raise BadTable(
+        f"{source}: expected a folder of pictures, a table ({', '.join(TABLE_SUFFIXES)}) or a picture "
+        f"({', '.join(sorted(PICTURE_SUFFIXES))}), received {received}."
+    )
+
+
+def read_collections(sources: Sequence[Path], *, root: Path | None = None) -> Collection:
+    """Join several sources; a scan that more than one of them lists is taken once, as the first lists it.
+
+    Where two scans would share a name, all are named by their path below the folder common to all.
+    Raises as `read_collection` does, and BadTable where two sources give one scan different labels.
+    """
+    parts = [read_collection(source, root=root) for source in sources]
+    if not parts:
+        raise BadTable("expected at least one folder, table or picture, received none.")
+    listed = [row for part in parts for row in part]
+    seen: dict[str, Row] = {}
+    for path, row in zip(real_paths(row.path for row in listed), listed, strict=True):
+        first = seen.setdefault(path, row)
+        if row.label and first.label and row.label != first.label:
+            raise BadTable(
+                f"{row.path}: expected one label, received {first.label!r} from one source and "
+                f"{row.label!r} from another. Leave one of them out."
+            )
+    return Collection(_with_unique_names(list(seen.values())), ", ".join(part.source for part in parts))
+
+
+def _with_unique_names(rows: list[Row]) -> tuple[Row, ...]:
+    if len({row.name for row in rows}) == len(rows):
+        return tuple(rows)
+    paths = list(real_paths(row.path for row in rows))
+    common = os.path.commonpath([Path(path).parent for path in paths])
+    return tuple(
+        replace(row, name=Path(path).relative_to(common).as_posix())
+        for row, path in zip(rows, paths, strict=True)
+    )
+
+
+def write_collection(collection: Collection, path: Path, *, root: Path | None = None) -> None:
+    """Write a collection as a CSV or Parquet table that `read_collection` reads back.
+
+    Paths are relative to `root`, by default the table's own folder, wherever the two share a folder.
+    The table appears whole or not at all. Raises BadOption for another suffix, OutputError where it fails.
+    """
+    write_table(collection.rows, path, path.parent if root is None else root)

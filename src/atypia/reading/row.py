@@ -1,0 +1,44 @@
+"""One scan as a folder or a table lists it, before it is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LABELS = ("normal", "abnormal")
+SPLITS = ("train", "threshold", "validation", "test", "tumor_test")
+HEALTHY_SPLITS = ("train", "threshold")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where a scan is and what is said of it.
+
+    `name` is unique in its collection and joins a Row to its Finding.
+    `label` is `normal`, `abnormal` or unknown; `split` is one of SPLITS.
+    `group` names the patient, or the cluster of near-copies, that must not cross splits.
+    `kind` is any finer class, for strata; `mask` is a picture of what is abnormal.
+    """
+
+    path: Path
+    name: str
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+    kind: str | None = None
+    mask: Path | None = None
+
+
+def real_paths(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield each path with `..` and links resolved, so that one file has one path.
+
+    Every folder is resolved once: resolving whole paths costs seconds for a hundred thousand files.
+    """
+    folders: dict[Path, str] = {}
+    for path in paths:
+        if path.parent not in folders:
+            folders[path.parent] = os.path.realpath(path.parent)
+        leaf = Path(folders[path.parent], path.name)
+        yield os.path.realpath(leaf) if leaf.is_symlink() else str(leaf)

@@ -1,0 +1,235 @@
+"""Tables of scans, CSV or Parquet: read with every row checked, and written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+
+from atypia.errors import BadOption, BadTable, OutputError
+from atypia.reading.folder import label_of
+from atypia.reading.row import HEALTHY_SPLITS, LABELS, SPLITS, Row, real_paths
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+COLUMNS = ("path", "label", "split", "group", "kind", "mask")
+
+_Record = dict[str, str | None]
+
+
+def read_table(file: Path, root: Path) -> list[Row]:
+    """Read a table of scans whose paths are relative to `root`.
+
+    A CSV table is UTF-8, with commas, semicolons or tabs; columns come in any order and others are ignored.
+    Raises BadTable, with the row, for what a table may not hold; whether the files exist is not looked at.
+    """
+    records = list(_parquet_records(file) if file.suffix.lower() == ".parquet" else _csv_records(file))
+    if not records:
+        raise _bad(file, "at least one row", "a table without rows", "List one scan a row.")
+    rows = [_row(_place(file, number), record, root) for number, record in records]
+    _refuse_duplicates(file, [number for number, _ in records], rows)
+    return rows
+
+
+def _bad(place: Path | str, expected: str, received: str, hint: str = "") -> BadTable:
+    return BadTable(f"{place}: expected {expected}, received {received}." + (f" {hint}" if hint else ""))
+
+
+def _place(file: Path, number: int) -> str:
+    return f"{file}, row {number}"
+
+
+def _csv_records(file: Path) -> Iterator[tuple[int, _Record]]:
+    """Yield the rows with their numbers as an editor or a spreadsheet counts them: the header is row 1."""
+    number = 1
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            header = text.readline()
+            text.seek(0)
+            reader = csv.reader(
+                text, delimiter=max(",;\t", key=header.count), strict=True, skipinitialspace=True
+            )
+            names = _checked_names(file, next(reader, []))
+            for values in reader:
+                number = reader.line_num
+                if len(values) > len(names):
+                    raise _bad(
+                        _place(file, number),
+                        f"at most {len(names)} values",
+                        f"{len(values)}",
+                        "Put quotes around a value that holds the separator.",
+                    )
+                if any(values):
+                    yield number, dict(zip(names, values, strict=False))
+    except UnicodeDecodeError as error:
+        raise _bad(
+            file, "a CSV table in UTF-8", f"other bytes ({error.reason})", "Save it as UTF-8."
+        ) from error
+    except csv.Error as error:
+        raise _bad(
+            _place(file, number + 1), "a row of a CSV table", f"one that is broken ({error})"
+        ) from error
+
+
+def _parquet_records(file: Path) -> Iterator[tuple[int, _Record]]:
+    """Yield the rows, counted from 1."""
+    import pyarrow as pa  # here, because it is slow to import and few tables need it
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file)
+        columns = table.schema_arrow.names
+        names = _checked_names(file, columns)
+        wanted = [column for column, name in zip(columns, names, strict=True) if name in COLUMNS]
+        lists = table.read(columns=wanted).to_pydict()
+    except pa.ArrowException as error:
+        raise _bad(file, "a Parquet table", f"something else ({error})") from error
+    keys = [column.strip().lower() for column in lists]
+    for number, values in enumerate(zip(*lists.values(), strict=True), 1):
+        yield number, {key: _as_text(value) for key, value in zip(keys, values, strict=True)}
+
+
+def _checked_names(file: Path, columns: list[str]) -> list[str]:
+    names = [column.strip().lower() for column in columns]
+    if "path" not in names:
+        raise _bad(
+            file,
+            "a column 'path'",
+            f"the columns {', '.join(map(repr, columns))}" if columns else "no columns",
+            "The first row names the columns: " + ", ".join(COLUMNS) + "; only path is required.",
+        )
+    for name in COLUMNS:
+        if names.count(name) > 1:
+            raise _bad(file, f"one column {name!r}", f"{names.count(name)} of them")
+    return names
+
+
+def _as_text(value: object) -> str | None:
+    """Return a cell as CSV would hold it: pandas stores numbers beside gaps as floats, and gaps as NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _row(place: str, record: _Record, root: Path) -> Row:
+    path, mask = record.get("path"), record.get("mask")
+    if not path or not path.strip() or "\0" in path:
+        raise _bad(place, "a path", repr(path or ""), "Every row needs the path of its scan.")
+    row = Row(
+        path=root / path,
+        name=path,
+        label=_word(place, "label", record.get("label"), LABELS),
+        split=_word(place, "split", record.get("split"), SPLITS),
+        group=(record.get("group") or "").strip() or None,
+        kind=(record.get("kind") or "").strip() or None,
+        mask=root / mask if mask and mask.strip() else None,
+    )
+    _refuse_misplaced(place, row)
+    return row
+
+
+def _word(place: str, column: str, value: str | None, allowed: tuple[str, ...]) -> str | None:
+    word = (value or "").strip().lower()
+    if not word:
+        return None
+    if word in allowed:
+        return word
+    guess = label_of(word) if column == "label" else next(iter(get_close_matches(word, allowed, 1)), None)
+    raise _bad(
+        place,
+        f"a {column} out of {', '.join(allowed)}, or none",
+        repr(value),
+        f"Did you mean {guess!r}?" if guess else f"Correct the {column}, or leave it empty.",
+    )
+
+
+def _refuse_misplaced(place: str, row: Row) -> None:
+    if row.split in HEALTHY_SPLITS and row.label == "abnormal":
+        raise _bad(
+            place,
+            f"only normal scans in the split {row.split!r}",
+            f"the abnormal {row.name!r}",
+            "Nothing is learned from abnormal scans: move it to validation, test or tumor_test.",
+        )
+    if row.split == "tumor_test" and row.label == "normal":
+        raise _bad(
+            place,
+            "only abnormal scans in the split 'tumor_test'",
+            f"the normal {row.name!r}",
+            "Move it to test.",
+        )
+
+
+def _refuse_duplicates(file: Path, numbers: list[int], rows: list[Row]) -> None:
+    seen: dict[str, int] = {}
+    for number, row, path in zip(numbers, rows, real_paths(row.path for row in rows), strict=True):
+        if path in seen:
+            raise _bad(
+                _place(file, number),
+                "every scan once",
+                f"{row.name!r}, the same file as in row {seen[path]}",
+                "Delete one of the two rows.",
+            )
+        seen[path] = number
+
+
+def write_table(rows: Iterable[Row], file: Path, root: Path) -> None:
+    """Write rows as CSV or Parquet, by the suffix, with paths relative to `root` where that is possible.
+
+    The table appears whole or not at all. Raises BadOption for another suffix, OutputError where it fails.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in TABLE_SUFFIXES:
+        raise BadOption(
+            f"{file}: expected a table's name that ends in .csv or .parquet, received {suffix!r}."
+        )
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    records = [_record(row, root) for row in rows]
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        (_write_parquet if suffix == ".parquet" else _write_csv)(records, part)
+        part.replace(file)
+    except (OSError, UnicodeEncodeError) as error:
+        raise OutputError(f"{file}: expected to write a table, but: {error}.") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _record(row: Row, root: Path) -> tuple[str | None, ...]:
+    mask = _relative(row.mask, root) if row.mask else None
+    return (_relative(row.path, root), row.label, row.split, row.group, row.kind, mask)
+
+
+def _relative(path: Path, root: Path) -> str:
+    """Return a path seen from `root`, with forward slashes; an absolute one where the two share no folder."""
+    whole, base = path.absolute(), root.absolute()
+    if whole.is_relative_to(base) and ".." not in whole.parts:
+        return whole.relative_to(base).as_posix()
+    # Going up is only sound between real folders: `..` after a link leads elsewhere.
+    folder, base = Path(os.path.realpath(whole.parent)), Path(os.path.realpath(base))
+    if folder.parts[:2] != base.parts[:2]:
+        return whole.as_posix()
+    return Path(os.path.relpath(folder / whole.name, base)).as_posix()
+
+
+def _write_csv(records: list[tuple[str | None, ...]], file: Path) -> None:
+    with file.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(records)
+
+
+def _write_parquet(records: list[tuple[str | None, ...]], file: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = zip(*records, strict=True) if records else ((),) * len(COLUMNS)
+    pq.write_table(
+        pa.table({n: pa.array(c, pa.string()) for n, c in zip(COLUMNS, columns, strict=True)}), file
+    )

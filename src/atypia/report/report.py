@@ -1,0 +1,107 @@
+"""The report: one page that needs nothing else, its figures as files, and its numbers as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from atypia.atomic import atomic
+from atypia.evaluation.evaluation import Evaluation
+from atypia.notice import RESEARCH_USE_ONLY, SYNTHETIC
+from atypia.report.card import ReportCard
+from atypia.report.pictures import PictureScale
+from atypia.report.plate import FONTS, Plate
+from atypia.report.plates import case_plates, reconstruction_plates, training_plate, verdict_plates
+from atypia.report.summary import summary, tiles
+
+LISTED = 20
+"""How many of the scans that could not be judged the page names; `metrics.json` counts all."""
+
+
+def write_report(evaluation: Evaluation, out: Path, *, title: str, card: ReportCard) -> Path:
+    """Write `report.html`, `metrics.json` and `figures/*.png` into `out` and return the page's path.
+
+    The page holds its pictures, styles and words itself and runs no script. Each file appears whole or not
+    at all, the page last. Raises OutputError where one cannot be written.
+    """
+    sections = _sections(evaluation, card)
+    for plate in (plate for plates in sections.values() for plate in plates):
+        _write(out / "figures" / f"{plate.name}.png", plate.png)
+    metrics = json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    _write(out / "metrics.json", metrics.encode("utf-8", "backslashreplace"))
+    page = _render(evaluation, title, card, sections)
+    _write(out / "report.html", page.encode("utf-8", "backslashreplace"))
+    return out / "report.html"
+
+
+def _sections(evaluation: Evaluation, card: ReportCard) -> dict[str, list[Plate]]:
+    scale = PictureScale.over(evaluation.cases.all(), card.heat_scale, card.pixel_threshold)
+    training = training_plate(card)
+    return {
+        "verdicts": verdict_plates(evaluation, card),
+        "training": [training] if training else [],
+        "reconstructions": reconstruction_plates(evaluation, scale),
+        "cases": case_plates(evaluation, scale),
+    }
+
+
+def _render(evaluation: Evaluation, title: str, card: ReportCard, sections: dict[str, list[Plate]]) -> str:
+    environment = Environment(
+        loader=PackageLoader("atypia.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=_figure, flat=_flat)
+    return environment.get_template("report.html.jinja").render(
+        title=title,
+        card=card,
+        evaluation=evaluation,
+        sections=sections,
+        summary=summary(evaluation.image),
+        tiles=tiles(evaluation.image),
+        listed=LISTED,
+        fonts=FONTS,
+        notices=[RESEARCH_USE_ONLY, *([SYNTHETIC] if card.synthetic else [])],
+        written=datetime.now(tz=UTC).strftime("%d %B %Y, %H:%M UTC"),
+        version=version("atypia"),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _figure(value: Any, digits: int = 3) -> str:
+    """Return a number for reading, and a dash for one that is undefined."""
+    if isinstance(value, float):
+        return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Return nested values as rows of a name with dots and a text."""
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            rows.append((name, ", ".join(map(str, value)) or "none"))
+        else:
+            rows.append(
+                (
+                    name,
+                    "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value),
+                )
+            )
+    return rows
