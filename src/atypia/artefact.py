@@ -97,7 +97,9 @@ def _read_head(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         head = json.loads(archive.read(HEAD))
         version, hashes = int(head["format"]), head["sha256"]
     except (KeyError, ValueError, TypeError) as error:
-        raise CorruptArtefact(f"{path}: expected a saved Screener; its {HEAD} cannot be used ({error}).") from error
+        raise CorruptArtefact(
+            f"{path}: expected a saved Screener; its {HEAD} cannot be used ({error})."
+        ) from error
     if version > FORMAT:
         raise NewerArtefact(
             f"{path}: saved in format {version} by Atypia {head.get('atypia', '?')}; this version reads "

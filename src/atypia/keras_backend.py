@@ -1,10 +1,14 @@
-"""Keras, imported at the last moment: only training needs it."""
+"""Keras, imported at the last moment and quietly: only training needs it."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import logging
 import os
+import sys
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -13,12 +17,12 @@ from atypia.errors import MissingExtra
 
 @cache
 def keras() -> Any:
-    """Return the module keras, quietly imported; raise MissingExtra where it is not installed."""
+    """Return the module keras; raise MissingExtra where it is not installed."""
     if not available():
         raise MissingExtra("Training a network", "train")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with warnings.catch_warnings():
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), _without_greetings():
         warnings.simplefilter("ignore")
         import keras as module
     return module
@@ -27,3 +31,17 @@ def keras() -> Any:
 def available() -> bool:
     """Tell whether Keras is installed, without importing it."""
     return importlib.util.find_spec("keras") is not None
+
+
+@contextlib.contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Drop what TensorFlow's C++ part prints while it is imported; errors come as exceptions all the same."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

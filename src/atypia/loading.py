@@ -40,7 +40,9 @@ def load(items: Iterable[Row | Scan], preparation: Preparation, workers: int = W
     def one(item: Row | Scan) -> Loaded:
         row = item if isinstance(item, Row) else None
         try:
-            scan = item if isinstance(item, Scan) else read_picture(item.path, name=item.name, group=item.group)
+            scan = (
+                item if isinstance(item, Scan) else read_picture(item.path, name=item.name, group=item.group)
+            )
             return Loaded(row, item.name, preparation(scan))
         except UnreadableScan as error:
             return Loaded(row, item.name, error=error)
@@ -117,7 +119,9 @@ def prepare_to_folder(
                 bits.write(np.packbits(item.prepared.foreground).tobytes())
                 count += 1
     except OSError as error:
-        raise OutputError(f"{folder}: prepared scans could not be stored ({error}). Free some space.") from error
+        raise OutputError(
+            f"{folder}: prepared scans could not be stored ({error}). Free some space."
+        ) from error
     return PreparedFolder(folder, count, preparation.size), failed
 
 

@@ -20,6 +20,7 @@ from atypia.detectors import DETECTORS, Detector, FitContext, State
 from atypia.detectors.base import Batch, Scores
 from atypia.errors import BadOption, BadTable, CorruptArtefact, NotEnoughScans
 from atypia.loading import Loaded, in_batches, load, prepare_to_folder, scratch
+from atypia.notice import RESEARCH_USE_ONLY
 from atypia.preparation import Preparation
 from atypia.progress import progress
 from atypia.reading.collection import Collection, Row
@@ -104,7 +105,9 @@ class Screener:
         train, held_out = self._parts(scans, calibration, seed)
         with scratch() as temporary:
             folder = work or Path(temporary)
-            prepared, failed = prepare_to_folder(list(train), self.preparation, folder / "train", "reading healthy scans")
+            prepared, failed = prepare_to_folder(
+                list(train), self.preparation, folder / "train", "reading healthy scans"
+            )
             self._enough(len(prepared), len(held_out), failed)
             context = FitContext(folder, seed, resume, self._labelled(labelled, folder))
             self.detector.fit(prepared, context)
@@ -135,9 +138,7 @@ class Screener:
             f"({len(failed)} could not be read). Give a folder or table with more.{told}"
         )
 
-    def _labelled(
-        self, collection: Collection | None, folder: Path
-    ) -> tuple[Any, NDArray[np.bool_]] | None:
+    def _labelled(self, collection: Collection | None, folder: Path) -> tuple[Any, NDArray[np.bool_]] | None:
         if collection is None or not len(collection):
             return None
         prepared, failed = prepare_to_folder(
@@ -164,7 +165,9 @@ class Screener:
                 pixels.append(rng.choice(heat[head], PIXELS_PER_SCAN))
         self.threshold_ = Threshold.learn(scores, self.rule, self.parameter)
         everything = np.concatenate(pixels)
-        self.healthy_map_ = HealthyMap(float(np.median(everything)), float(np.quantile(everything, PIXEL_QUANTILE)))
+        self.healthy_map_ = HealthyMap(
+            float(np.median(everything)), float(np.quantile(everything, PIXEL_QUANTILE))
+        )
         return failed
 
     def score(
@@ -192,7 +195,9 @@ class Screener:
                 continue
             score = float(result.image[place])
             if not math.isfinite(score):
-                yield Finding(item.name, math.nan, math.nan, None, value, error="The detector gave no finite score.")
+                yield Finding(
+                    item.name, math.nan, math.nan, None, value, error="The detector gave no finite score."
+                )
                 place += 1
                 continue
             expected = result.reconstruction
@@ -252,7 +257,33 @@ class Screener:
                 provenance=dict(head["provenance"]),
             )
         except (KeyError, TypeError) as error:
-            raise CorruptArtefact(f"{path}: the saved Screener lacks a part or has an unknown one: {error}.") from error
+            raise CorruptArtefact(
+                f"{path}: the saved Screener lacks a part or has an unknown one: {error}."
+            ) from error
+
+    @property
+    def heat_scale(self) -> tuple[float, float]:
+        """Up to where a picture of the map leaves the scan clear, and from where it glows in full."""
+        return self._fitted_map.heat_scale
+
+    def use_threads(self, threads: int | None) -> None:
+        """Bound the threads of the networks; None leaves it to ONNX Runtime."""
+        self.detector = self.detector.from_state(self.detector.state(), threads)
+
+    def card(self) -> dict[str, dict[str, Any]]:
+        """Return what there is to know of this Screener, as a table for each part."""
+        parameters = self.detector.state().parameters
+        threshold = self._fitted
+        settings = parameters.get("recipe") or parameters.get("settings") or {}
+        encoder = parameters.get("encoder") or {}
+        return {
+            "detector": {"name": self.detector.name, **settings},
+            "encoder": {k: encoder[k] for k in ("name", "cut", "fingerprint") if k in encoder},
+            "preparation": self.preparation.to_dict(),
+            "threshold": {"rule": threshold.rule, "parameter": threshold.parameter, "value": threshold.value},
+            "provenance": self.provenance,
+            "notice": {"use": RESEARCH_USE_ONLY},
+        }
 
     def with_threshold(self, rule: str, parameter: float | None) -> Screener:
         """Return this Screener with another rule on the same healthy scores; nothing is fitted anew."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,15 +99,17 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def read_study(sources: Sequence[Path], root: Path | None, split: str) -> Collection:
+def read_study(source: Path, root: Path | None, split: str) -> Collection:
     """Return the rows to evaluate: those of `split` where the table has splits, else all."""
-    table = read_collection(sources[0], root=root)
+    table = read_collection(source, root=root)
     if not table.has_splits:
         return table
     chosen = table.select(split=split)
     if not len(chosen):
         splits = ", ".join(sorted({row.split for row in table if row.split}))
-        raise BadTable(f"{table.source}: expected rows whose split is {split}, received only {splits}. Try --split.")
+        raise BadTable(
+            f"{table.source}: expected rows whose split is {split}, received only {splits}. Try --split."
+        )
     return chosen
 
 
@@ -119,3 +120,22 @@ def read_two_folders(normal: Path, abnormal: Path) -> Collection:
         for row in read_collection(source):
             rows.append(replace(row, label=label, name=f"{label}/{row.name}", split=None))
     return Collection(tuple(rows), f"{normal}, {abnormal}")
+
+
+def leak_note(table: Collection) -> str | None:
+    """Say where groups stand both among the scans learned from and among those tested on."""
+    learned = {row.group for row in table if row.split in ("train", "threshold") and row.group is not None}
+    tested = [row for row in table if row.split in ("test", "tumor_test") and row.group is not None]
+    touched = [row for row in tested if row.group in learned]
+    if not touched:
+        return None
+    return (
+        f"LEAKS: {len(touched)} of {len(tested)} test scans belong to a group (a patient, or copies of one "
+        "image) that was also learned from or calibrated on. The figures are too good."
+    )
+
+
+def split_notes(source: Path, root: Path | None) -> tuple[str, ...]:
+    """Return what a reader of figures on this table must not miss."""
+    note = leak_note(read_collection(source, root=root))
+    return (note,) if note else ()

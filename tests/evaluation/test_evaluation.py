@@ -189,7 +189,7 @@ def test_the_pictures_of_large_scans_are_made_smaller(tmp_path: Path, rng: np.ra
     assert case.scan is not None
     assert case.heatmap is not None
     assert case.mask is not None
-    assert case.scan.shape == case.heatmap.shape == case.mask.shape == (257, 34)
+    assert case.scan.shape == case.heatmap.shape == case.mask.shape == (214, 34)
     assert case.mask.sum() == pytest.approx(mask.sum() / 255 / 9, rel=0.1)
 
 

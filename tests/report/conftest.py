@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import html
+import os
+import shutil
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import style
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from atypia.evaluation.evaluation import Evaluation, evaluate
 from atypia.reading.collection import Collection, Row
 from atypia.report.card import ReportCard
+from atypia.report.report import write_report
+from atypia.report.theme import DARK, LIGHT
 from atypia.scan import Finding
 
 SIDE = 96
 HOSTILE = "<script>alert('x')</script>&\"$x^2$.png"
 THRESHOLD = 1.0
+GOLDEN = Path(__file__).with_name("golden")
+TOLERANCE = 5.0
 
 
 def blob(centre: tuple[float, float], radii: tuple[float, float]) -> np.ndarray:
@@ -49,7 +57,7 @@ def judged(folder: Path, place: int, abnormal: bool, rng: np.random.Generator) -
     if abnormal:
         mask = folder / f"{place}_mask.png"
         Image.fromarray(np.uint8(255 * spot)).save(mask)
-    score = float(np.exp(rng.normal(0.85 if abnormal else -0.45, 0.45)))
+    score = 7.0 if place == 0 else float(np.exp(rng.normal(0.85 if abnormal else -0.45, 0.45)))
     noise = gaussian_filter(np.abs(rng.normal(size=(SIDE, SIDE))), 3) * blob((0.5, 0.5), (0.45, 0.36))
     heat = (0.3 * noise + score * 0.4 * gaussian_filter(spot.astype(float), 2)).astype(np.float32)
     kind = ("glioma", "meningioma", "metastasis")[place % 3] if abnormal else None
@@ -80,8 +88,8 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     )
 
 
-@pytest.fixture
-def card(rng: np.random.Generator) -> ReportCard:
+def make_card() -> ReportCard:
+    rng = np.random.default_rng(3)
     epochs = np.arange(1, 31)
     loss = 0.06 * np.exp(-epochs / 8) + 0.012 + 0.0006 * rng.random(30)
     history = tuple(
@@ -114,6 +122,53 @@ def card(rng: np.random.Generator) -> ReportCard:
 
 
 @pytest.fixture
-def hostile() -> str:
-    """The name of one scan as it may stand in HTML."""
-    return html.escape(HOSTILE)
+def card() -> ReportCard:
+    return make_card()
+
+
+@pytest.fixture(scope="session")
+def page(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with everything in it; its title is as hostile as one of its scans."""
+    out = tmp_path_factory.mktemp("report") / "out"
+    return write_report(evaluation, out, title=f"Made-up heads {HOSTILE}", card=make_card())
+
+
+class Golden:
+    """Stored pictures of figures; `ATYPIA_GOLDEN=write pytest tests/report` stores them anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def check(self, name: str, figure: Figure) -> None:
+        """Fail where a figure no longer looks as it did, beyond what other letters would change."""
+        drawn = self.draw(name, figure)
+        if os.environ.get("ATYPIA_GOLDEN") == "write":
+            GOLDEN.mkdir(exist_ok=True)
+            shutil.copy(drawn, GOLDEN / drawn.name)
+        distance = self.distance(drawn)
+        assert distance < TOLERANCE, f"{drawn} is {distance:.1f} grey values from {GOLDEN / drawn.name}"
+
+    def differs(self, name: str, figure: Figure) -> bool:
+        """Whether `check` would fail."""
+        return self.distance(self.draw(name, figure)) >= TOLERANCE
+
+    def distance(self, drawn: Path) -> float:
+        paths = drawn, GOLDEN / drawn.name
+        ours, theirs = (np.asarray(Image.open(path), dtype=float) for path in paths)
+        assert ours.shape == theirs.shape
+        return float(np.sqrt(np.mean((ours - theirs) ** 2)))
+
+    def draw(self, name: str, figure: Figure) -> Path:
+        """Draw a figure on the ground of the page that it is made for."""
+        file, path = BytesIO(), self.folder / f"{name}.png"
+        with style.context("default"):
+            figure.savefig(file, dpi=50)
+        picture = Image.open(file).convert("RGBA")
+        ground = Image.new("RGBA", picture.size, (DARK if "dark" in name else LIGHT).page)
+        Image.alpha_composite(ground, picture).convert("RGB").save(path, optimize=True)
+        return path
+
+
+@pytest.fixture
+def golden(tmp_path: Path) -> Golden:
+    return Golden(tmp_path)

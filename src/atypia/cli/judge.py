@@ -18,11 +18,21 @@ FORMATS = ("csv", "jsonl", "parquet")
 @click.argument("scans", nargs=-1, required=True, type=options.EXISTING)
 @options.out("Folder for the findings.")
 @options.root
-@click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="Kind of table.")
+@click.option(
+    "--format", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="Kind of table."
+)
 @click.option("--heatmaps", is_flag=True, help="Also write a PNG of every scan with its heat map.")
 @options.threads
-def score(model: Path, scans: tuple[Path, ...], out: Path, root: Path | None, kind: str, heatmaps: bool, threads: int | None) -> None:
-    """Judge scans: OUT/findings.csv has a row for each, also for those that could not be read.
+def score(
+    model: Path,
+    scans: tuple[Path, ...],
+    out: Path,
+    root: Path | None,
+    kind: str,
+    heatmaps: bool,
+    threads: int | None,
+) -> None:
+    r"""Judge scans: OUT/findings.csv has a row for each, also for those that could not be read.
 
     SCANS are pictures, folders or tables. The columns: name, verdict (normal, abnormal, unreadable), score
     (higher is more abnormal), p_value (share of healthy calibration scans that score as high), threshold,
@@ -50,13 +60,25 @@ def score(model: Path, scans: tuple[Path, ...], out: Path, root: Path | None, ki
 @click.argument("table", required=False, type=options.EXISTING)
 @options.out("Folder for metrics.json, report.html, findings.csv and figures/.")
 @options.root
-@click.option("--split", default="test", show_default=True, help="Rows of the table to use, where it has splits.")
+@click.option(
+    "--split", default="test", show_default=True, help="Rows of the table to use, where it has splits."
+)
 @click.option("--normal", type=options.FOLDER, help="Folder of healthy scans, instead of a table.")
 @click.option("--abnormal", type=options.FOLDER, help="Folder of abnormal scans, instead of a table.")
 @click.option("--title", default="Evaluation", show_default=True, help="Title of the report.")
 @options.threads
-def evaluate(model: Path, table: Path | None, out: Path, root: Path | None, split: str, normal: Path | None, abnormal: Path | None, title: str, threads: int | None) -> None:
-    """Measure on labelled scans, and write a report that opens in any browser.
+def evaluate(
+    model: Path,
+    table: Path | None,
+    out: Path,
+    root: Path | None,
+    split: str,
+    normal: Path | None,
+    abnormal: Path | None,
+    title: str,
+    threads: int | None,
+) -> None:
+    r"""Measure on labelled scans, and write a report that opens in any browser.
 
     \b
     Examples:
@@ -66,8 +88,8 @@ def evaluate(model: Path, table: Path | None, out: Path, root: Path | None, spli
     from atypia.study import Telling, read_study, read_two_folders, run_study, split_notes
 
     if table is not None and not (normal or abnormal):
-        chosen = read_study([table], root, split)
-        notes = split_notes([table], root, split)
+        chosen = read_study(table, root, split)
+        notes = split_notes(table, root)
     elif table is None and normal and abnormal:
         chosen, notes = read_two_folders(normal, abnormal), ()
     else:
@@ -93,8 +115,8 @@ def summary(evaluation: Any, out: Path) -> str:
     image, pixel = evaluation.image, evaluation.pixel
     lines = [
         f"AUROC {image.auroc:.3f}   average precision {image.average_precision:.3f}",
-        f"at the threshold: accuracy {image.accuracy:.3f}, sensitivity {image.sensitivity:.3f}, "
-        f"specificity {image.specificity:.3f}",
+        f"at the threshold: accuracy {image.confusion.accuracy:.3f}, sensitivity {image.confusion.sensitivity:.3f}, "
+        f"specificity {image.confusion.specificity:.3f}",
     ]
     if pixel is not None:
         lines.append(

@@ -20,7 +20,9 @@ DETECTORS = ("autoencoder", "nearest")
 @options.out("The Screener to write, as brain.atypia.")
 @options.root
 @click.option(
-    "--detector", type=click.Choice(DETECTORS), help="Default: autoencoder where Keras is installed, else nearest."
+    "--detector",
+    type=click.Choice(DETECTORS),
+    help="Default: autoencoder where Keras is installed, else nearest.",
 )
 @click.option(
     "--recipe",
@@ -29,7 +31,9 @@ DETECTORS = ("autoencoder", "nearest")
     show_default=True,
     help="Ready settings of the autoencoder; 'reference' is the published system.",
 )
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change one setting of the recipe.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change one setting of the recipe."
+)
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of training. Default: the recipe's.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Default: the recipe's.")
 @click.option(
@@ -40,18 +44,40 @@ DETECTORS = ("autoencoder", "nearest")
     help="Pretrained network; auto takes resnet50 if its weights are at hand, else the embedded one.",
 )
 @options.weights
-@click.option("--rule", type=click.Choice(list(RULES)), default="mean+std", show_default=True, help="Threshold's rule.")
 @click.option(
-    "--parameter", type=float, help="Standard deviations for mean+std (default 1), or the quantile (default 0.95)."
+    "--rule", type=click.Choice(list(RULES)), default="mean+std", show_default=True, help="Threshold's rule."
 )
-@click.option("--size", type=click.IntRange(32), default=224, show_default=True, help="Pixels a side that the networks see.")
+@click.option(
+    "--parameter",
+    type=float,
+    help="Standard deviations for mean+std (default 1), or the quantile (default 0.95).",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32),
+    default=224,
+    show_default=True,
+    help="Pixels a side that the networks see.",
+)
 @click.option("--crop/--no-crop", default=True, show_default=True, help="Crop to the head.")
-@click.option("--validation", is_flag=True, help="Report the loss of the table's validation rows each epoch; it chooses nothing.")
+@click.option(
+    "--validation",
+    is_flag=True,
+    help="Report the loss of the table's validation rows each epoch; it chooses nothing.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
 @options.seed
 @options.threads
-def fit(scans: tuple[Path, ...], out: Path, root: Path | None, validation: bool, resume: bool, seed: int, **chosen: Any) -> None:
-    """Learn what healthy scans look like, and calibrate on healthy scans that were kept aside.
+def fit(
+    scans: tuple[Path, ...],
+    out: Path,
+    root: Path | None,
+    validation: bool,
+    resume: bool,
+    seed: int,
+    **chosen: Any,
+) -> None:
+    r"""Learn what healthy scans look like, and calibrate on healthy scans that were kept aside.
 
     SCANS are folders, pictures or tables (CSV or Parquet with the column path, and perhaps label, split,
     group, kind, mask). Of a table with splits, the rows `train` and `threshold` are used; else a fifth,
@@ -82,7 +108,11 @@ def _screener(chosen: dict[str, Any]) -> Any:
     from atypia.screener import Screener
 
     recipe = options.recipe_of(
-        chosen["recipe"], chosen["settings"], encoder=chosen["encoder"], epochs=chosen["epochs"], learning_rate=chosen["learning_rate"]
+        chosen["recipe"],
+        chosen["settings"],
+        encoder=chosen["encoder"],
+        epochs=chosen["epochs"],
+        learning_rate=chosen["learning_rate"],
     )
     name = chosen["detector"] or ("autoencoder" if available() else "nearest")
     if name == "autoencoder":
@@ -118,8 +148,19 @@ def reproduce() -> None:
 
 
 @reproduce.command("reference")
-@click.option("--data", type=options.FOLDER, required=True, help="Folder with Healthy/ and Tumor/, or the root of the tables.")
-@click.option("--table", "tables", type=options.FILE, multiple=True, help="Fixed splits. Default: 1400/200/200+200, drawn by --seed.")
+@click.option(
+    "--data",
+    type=options.FOLDER,
+    required=True,
+    help="Folder with Healthy/ and Tumor/, or the root of the tables.",
+)
+@click.option(
+    "--table",
+    "tables",
+    type=options.FILE,
+    multiple=True,
+    help="Fixed splits. Default: 1400/200/200+200, drawn by --seed.",
+)
 @options.weights
 @click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
 @click.option(
@@ -128,7 +169,12 @@ def reproduce() -> None:
     show_default=True,
     help="Also train as published: the split reshuffled every epoch, so that the test normals are learned (LEAKS).",
 )
-@click.option("--shipped/--no-shipped", default=True, show_default=True, help="Also fit the autoencoder that ships, on the same tables.")
+@click.option(
+    "--shipped/--no-shipped",
+    default=True,
+    show_default=True,
+    help="Also fit the autoencoder that ships, on the same tables.",
+)
 @options.out("Folder for a report of each run, reference.json and reference.md.")
 @options.seed
 def reproduce_reference(out: Path, **chosen: Any) -> None:

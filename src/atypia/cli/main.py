@@ -53,7 +53,11 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="atypia", message="atypia %(version)s")
 def commands() -> None:
     """Hold the commands."""
@@ -75,4 +79,6 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None, **options: Any) -> Any:
     """Run the command line; `options` go to click, as `standalone_mode=False` in tests."""
-    return commands.main(args=list(arguments) if arguments is not None else None, prog_name="atypia", **options)
+    return commands.main(
+        args=list(arguments) if arguments is not None else None, prog_name="atypia", **options
+    )

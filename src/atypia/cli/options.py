@@ -23,8 +23,12 @@ ANY = click.Path(path_type=Path)
 root = click.option(
     "--root", type=FOLDER, help="Folder that a table's relative paths start from. Default: the table's own."
 )
-seed = click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same machine, same numbers.")
-threads = click.option("--threads", type=click.IntRange(1), help="Threads of the networks. Default: all cores.")
+seed = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Same seed, same machine, same numbers."
+)
+threads = click.option(
+    "--threads", type=click.IntRange(1), help="Threads of the networks. Default: all cores."
+)
 weights = click.option(
     "--weights",
     type=FILE,
@@ -35,7 +39,13 @@ weights = click.option(
 def out(help: str, default: str | None = None) -> Callable[[Command], Command]:
     """Return the option -o/--out with its help."""
     return click.option(
-        "-o", "--out", type=ANY, required=default is None, default=default, show_default=bool(default), help=help
+        "-o",
+        "--out",
+        type=ANY,
+        required=default is None,
+        default=default,
+        show_default=bool(default),
+        help=help,
     )
 
 
@@ -56,7 +66,9 @@ def recipe_of(name: str, settings: tuple[str, ...], **given: Any) -> Recipe:
         key, sign, text = setting.partition("=")
         key = key.strip().replace("-", "_")
         if not sign or key not in known:
-            raise BadOption(f"Expected --set NAME=VALUE with a name out of {', '.join(sorted(known))}; received {setting!r}.")
+            raise BadOption(
+                f"Expected --set NAME=VALUE with a name out of {', '.join(sorted(known))}; received {setting!r}."
+            )
         changes[key] = _value(text.strip(), getattr(RECIPES[name], key), key)
     changes |= {key: value for key, value in given.items() if value is not None}
     return replace(RECIPES[name], **changes)
@@ -75,4 +87,6 @@ def _value(text: str, like: Any, key: str) -> Any:
         value = json.loads(text)
         return type(like)(value)
     except (KeyError, ValueError, TypeError) as error:
-        raise BadOption(f"Expected --set {key} as {type(like).__name__}, such as {like}; received {text!r}.") from error
+        raise BadOption(
+            f"Expected --set {key} as {type(like).__name__}, such as {like}; received {text!r}."
+        ) from error

@@ -12,9 +12,19 @@ from atypia.cli import options
 
 @click.command(short_help="Learn, judge and report on synthetic data; a few minutes.")
 @options.out("Folder for data, Screeners and reports.", default="atypia-demo")
-@click.option("--healthy", type=click.IntRange(40), default=300, show_default=True, help="Healthy slices to render.")
-@click.option("--abnormal", type=click.IntRange(1), default=60, show_default=True, help="Slices with a tumour to render.")
-@click.option("--epochs", type=click.IntRange(1), default=15, show_default=True, help="Epochs of the autoencoder.")
+@click.option(
+    "--healthy", type=click.IntRange(40), default=300, show_default=True, help="Healthy slices to render."
+)
+@click.option(
+    "--abnormal",
+    type=click.IntRange(1),
+    default=60,
+    show_default=True,
+    help="Slices with a tumour to render.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=15, show_default=True, help="Epochs of the autoencoder."
+)
 @options.seed
 def demo(out: Path, healthy: int, abnormal: int, epochs: int, seed: int) -> None:
     """Render synthetic brain slices, fit two detectors on the healthy ones, judge the rest, write reports.

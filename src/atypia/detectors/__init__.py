@@ -6,7 +6,17 @@ from atypia.detectors.autoencoder import Autoencoder
 from atypia.detectors.base import Batch, Detector, FitContext, PreparedSet, Scores, State
 from atypia.detectors.nearest import Nearest
 
-__all__ = ["DETECTORS", "Autoencoder", "Batch", "Detector", "FitContext", "Nearest", "PreparedSet", "Scores", "State"]
+__all__ = [
+    "DETECTORS",
+    "Autoencoder",
+    "Batch",
+    "Detector",
+    "FitContext",
+    "Nearest",
+    "PreparedSet",
+    "Scores",
+    "State",
+]
 
 DETECTORS: dict[str, type[Detector]] = {
     "autoencoder": Autoencoder,

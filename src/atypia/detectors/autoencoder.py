@@ -48,11 +48,16 @@ class Autoencoder(Detector):
         from atypia.networks import export, network, reconstructor, scoring, training
 
         if len(healthy) < FEWEST:
-            raise NotEnoughScans(f"An autoencoder needs at least {FEWEST} healthy scans, received {len(healthy)}.")
+            raise NotEnoughScans(
+                f"An autoencoder needs at least {FEWEST} healthy scans, received {len(healthy)}."
+            )
         recipe, seed = self.recipe, context.seed
         encoder = self._load_encoder()
         views = Views(healthy, context.work / "views", recipe.augment, seed)
-        shapes = [(views.size // s, views.size // s, c) for s, c in zip(encoder.strides, encoder.channels, strict=True)]
+        shapes = [
+            (views.size // s, views.size // s, c)
+            for s, c in zip(encoder.strides, encoder.channels, strict=True)
+        ]
         encoded = EncodedExamples(views, encoder, FeatureCache(cache_folder("features")))
         whitening = []
         if recipe.whiten:
@@ -106,7 +111,9 @@ class Autoencoder(Detector):
         if self.encoder_ is not None:
             feed |= {f"features_{i}": f for i, f in enumerate(self.encoder_(batch.pixels))}
         wanted = {put.name for put in self._session.get_inputs()}
-        outputs = self._session.run(["score", "map", "reconstruction"], {k: v for k, v in feed.items() if k in wanted})
+        outputs = self._session.run(
+            ["score", "map", "reconstruction"], {k: v for k, v in feed.items() if k in wanted}
+        )
         return Scores(outputs[0].astype(np.float64), outputs[1], outputs[2])
 
     @cached_property
@@ -129,13 +136,13 @@ class Autoencoder(Detector):
         return State(parameters, graphs=graphs)
 
     @classmethod
-    def from_state(cls, state: State) -> Self:
+    def from_state(cls, state: State, threads: int | None = None) -> Self:
         """Rebuild; raise CorruptArtefact where a part is missing."""
         try:
-            self = cls(Recipe.from_dict(state.parameters["recipe"]))
+            self = cls(Recipe.from_dict(state.parameters["recipe"]), threads=threads)
             self.graph_, self.history_ = state.graphs[NETWORK], state.parameters["history"]
             if (stored := state.parameters["encoder"]) is not None:
-                self.encoder_ = Encoder.from_dict(stored, state.graphs[ENCODER])
+                self.encoder_ = Encoder.from_dict(stored, state.graphs[ENCODER], threads=threads)
         except (KeyError, TypeError) as error:
             raise CorruptArtefact(f"The saved autoencoder lacks a part: {error}.") from error
         return self

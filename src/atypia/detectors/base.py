@@ -85,8 +85,8 @@ class Detector(ABC):
 
     @classmethod
     @abstractmethod
-    def from_state(cls, state: State) -> Self:
-        """Rebuild a fitted detector."""
+    def from_state(cls, state: State, threads: int | None = None) -> Self:
+        """Rebuild a fitted detector; raise CorruptArtefact where a part is missing."""
 
 
 def batches(count: int, size: int) -> Iterator[NDArray[np.intp]]:

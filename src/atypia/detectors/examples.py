@@ -76,7 +76,9 @@ class EncodedExamples:
 
     def encode_all(self) -> None:
         """Compute what the cache lacks, with a bar, so that training starts from a full cache."""
-        parts = [(view, part) for view in range(len(self._views.keys)) for part in batches(len(self), AT_ONCE)]
+        parts = [
+            (view, part) for view in range(len(self._views.keys)) for part in batches(len(self), AT_ONCE)
+        ]
         for view, part in progress(parts, total=len(parts), label="encoding", unit="batch"):
             self.get(part, view)
 
@@ -93,7 +95,9 @@ class EncodedExamples:
             for place, (maps, stride) in enumerate(zip(features, self._encoder.strides, strict=True)):
                 cells = pool_cells(maps, coarsest // stride).reshape(len(part), -1, maps.shape[-1])
                 chosen = rng.integers(0, cells.shape[1], (len(part), per_scan))
-                rows[place].append(np.take_along_axis(cells, chosen[..., None], axis=1).reshape(-1, maps.shape[-1]))
+                rows[place].append(
+                    np.take_along_axis(cells, chosen[..., None], axis=1).reshape(-1, maps.shape[-1])
+                )
         return [np.concatenate(part) for part in rows]
 
 

@@ -59,7 +59,9 @@ class Nearest(Detector):
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
         """Fill the bank; raise NotEnoughScans below 10 scans."""
         if len(healthy) < FEWEST:
-            raise NotEnoughScans(f"The detector 'nearest' needs at least {FEWEST} healthy scans, received {len(healthy)}.")
+            raise NotEnoughScans(
+                f"The detector 'nearest' needs at least {FEWEST} healthy scans, received {len(healthy)}."
+            )
         cut = deepest_cut(self.encoder, self.weights, scales=2)
         self.encoder_ = load_encoder(self.encoder, cut=cut, weights=self.weights, threads=self.threads)
         views = Views(healthy, context.work / "views", copies=0, seed=context.seed)
@@ -90,7 +92,9 @@ class Nearest(Detector):
         whole = 1 - np.take_along_axis(likeness, order[:, : self.neighbours], axis=1).mean(axis=1)
         cells = self._cells(maps)
         heads = pool_cells(batch.foreground[..., None].astype(np.float32), max(self.encoder_.strides))[..., 0]
-        heat = np.stack([self._cell_distances(c, o[: self.retrieved]) for c, o in zip(cells, order, strict=True)])
+        heat = np.stack(
+            [self._cell_distances(c, o[: self.retrieved]) for c, o in zip(cells, order, strict=True)]
+        )
         local = np.array([_highest(h, head > 0.5, self.top) for h, head in zip(heat, heads, strict=True)])
         size = batch.pixels.shape[-1]
         return Scores((whole + local) / 2, np.stack([_enlarge(h, size) for h in heat]) * batch.foreground)
@@ -101,11 +105,15 @@ class Nearest(Detector):
 
     def _cells(self, maps: list[Array]) -> Array:
         """Return unit vectors (N, G, G, K): the whitened layers side by side."""
-        return _unit(np.concatenate([_unit(w(m)) for w, m in zip(self.cell_whitening_, maps, strict=True)], axis=-1))
+        return _unit(
+            np.concatenate([_unit(w(m)) for w, m in zip(self.cell_whitening_, maps, strict=True)], axis=-1)
+        )
 
     def _descriptor(self, pooled: list[Array]) -> Array:
         """Return unit vectors (N, D) whose product is the mean of the kinds' cosines."""
-        return _unit(np.concatenate([_unit(w(p)) for w, p in zip(self.whitening_, pooled, strict=True)], axis=-1))
+        return _unit(
+            np.concatenate([_unit(w(p)) for w, p in zip(self.whitening_, pooled, strict=True)], axis=-1)
+        )
 
     def _cell_distances(self, cells: Array, retrieved: NDArray[np.intp]) -> Array:
         """Return (G, G): distance of each cell to the three most alike cells within reach, in these scans."""
@@ -126,7 +134,9 @@ class Nearest(Detector):
 
     def state(self) -> State:
         """Return settings, encoder and bank."""
-        settings = {k: getattr(self, k) for k in ("neighbours", "retrieved", "components", "reach", "top", "bank")}
+        settings = {
+            k: getattr(self, k) for k in ("neighbours", "retrieved", "components", "reach", "top", "bank")
+        }
         arrays = {"bank": self.bank_, "cells": self.cells_}
         for kind, whitenings in (("cell", self.cell_whitening_), ("whole", self.whitening_)):
             for i, w in enumerate(whitenings):
@@ -135,11 +145,13 @@ class Nearest(Detector):
         return State(parameters, arrays, {"encoder": self.encoder_.graph})
 
     @classmethod
-    def from_state(cls, state: State) -> Self:
+    def from_state(cls, state: State, threads: int | None = None) -> Self:
         """Rebuild; raise CorruptArtefact where a part is missing."""
         try:
-            self = cls(**state.parameters["settings"])
-            self.encoder_ = Encoder.from_dict(state.parameters["encoder"], state.graphs["encoder"])
+            self = cls(threads=threads, **state.parameters["settings"])
+            self.encoder_ = Encoder.from_dict(
+                state.parameters["encoder"], state.graphs["encoder"], threads=threads
+            )
             self.bank_, self.cells_ = state.arrays["bank"], state.arrays["cells"]
             self.cell_whitening_ = _whitenings(state.arrays, "cell")
             self.whitening_ = _whitenings(state.arrays, "whole")
@@ -171,4 +183,6 @@ def _highest(heat: Image, head: NDArray[np.bool_], top: float) -> float:
 
 def _enlarge(heat: Image, size: int) -> Image:
     """Interpolate a map of cells to pixels, cell centres staying where they are."""
-    return np.asarray(ndimage.zoom(heat, size / heat.shape[0], order=1, mode="nearest", grid_mode=True), np.float32)
+    return np.asarray(
+        ndimage.zoom(heat, size / heat.shape[0], order=1, mode="nearest", grid_mode=True), np.float32
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from atypia.networks import losses
 from atypia.keras_backend import keras
+from atypia.networks import losses
 from atypia.networks.network import Network
 from atypia.networks.recipe import Recipe
 

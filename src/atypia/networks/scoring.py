@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from atypia.networks import losses
 from atypia.keras_backend import keras
+from atypia.networks import losses
 from atypia.networks.network import Network
 from atypia.networks.recipe import Recipe
 

@@ -130,7 +130,7 @@ def _mixed_loss(model: Any, mixed: Examples, size: int) -> float:
 
 
 def _tell(entry: dict[str, float], epochs: int, bar: Any) -> None:
-    if sys.stderr.isatty() or entry["epoch"] % max(1, epochs // 10) and entry["epoch"] != epochs:
+    if sys.stderr.isatty() or (entry["epoch"] % max(1, epochs // 10) and entry["epoch"] != epochs):
         return
     told = ", ".join(f"{k} {v:.4f}" for k, v in entry.items() if k not in ("epoch", "seconds"))
     bar.write(f"epoch {int(entry['epoch'])}/{epochs}: {told}, {entry['seconds']:.1f} s", file=sys.stderr)

@@ -12,10 +12,12 @@ from atypia.scan import Image, Mask
 
 # The search runs on a reduced image, so that its cost and its reach do not depend on the size of the scan.
 _SIDE = 160
+# Lengths as shares of the longer side: the rim that shows the background, a frame around the picture, the
+# gaps that are closed, and what is thin enough to be cut off.
 _RIM = 0.08
-_FRAME = 0.02
-_CLOSING = 3
-_OPENING = 4
+_FRAME = 0.025
+_GAP = 0.018
+_THREAD = 0.025
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,18 +92,18 @@ def _largest_piece(differs: Mask) -> Mask | None:
     The outermost pixels are left out of this, so that a frame encloses nothing, and are added where they
     continue the piece.
     """
-    frame = round(_FRAME * max(differs.shape)) + 1
+    frame, gap, thread = (max(1, round(share * max(differs.shape))) for share in (_FRAME, _GAP, _THREAD))
     inner = np.zeros_like(differs)
     inner[frame:-frame, frame:-frame] = differs[frame:-frame, frame:-frame]
-    padding = _CLOSING + _OPENING
-    mask = _dilated(np.pad(inner, padding), _CLOSING)
+    padding = gap + thread
+    mask = _dilated(np.pad(inner, padding), gap)
     outside, _ = ndimage.label(~mask)
-    mask = _eroded(outside != outside[0, 0], _CLOSING + _OPENING)
+    mask = _eroded(outside != outside[0, 0], gap + thread)
     pieces, count = ndimage.label(mask)
     if count == 0:
         return None
     largest = pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax())
-    mask = _dilated(largest, _OPENING)[padding:-padding, padding:-padding]
+    mask = _dilated(largest, thread)[padding:-padding, padding:-padding]
     near = _dilated(mask, frame + 1)
     near[frame:-frame, frame:-frame] = False
     return np.asarray(mask | (near & differs))

@@ -133,10 +133,11 @@ class Geometry:
         """Interpolate along one axis after the other, on the pixels inside the canvas alone."""
         rows, columns = self._line(0), self._line(1)
         above, below = values[rows.low], values[rows.low + 1]
-        lines = above + (below - above) * rows.weight[:, None]
+        weight = rows.weight[:, None]
+        lines = above * (1 - weight) + below * weight
         left, right = lines.take(columns.low, axis=1), lines.take(columns.low + 1, axis=1)
         result = np.zeros(self.shape, np.float32)
-        result[rows.where, columns.where] = left + (right - left) * columns.weight
+        result[rows.where, columns.where] = left * (1 - columns.weight) + right * columns.weight
         return result
 
     def _line(self, axis: int) -> _Line:

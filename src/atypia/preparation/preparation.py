@@ -20,7 +20,7 @@ Aspect = Literal["keep", "stretch"]
 Intensity = Literal["robust", "range"]
 
 _MIN_SIDE = 16
-_MAX_RATIO = 20
+_MAX_RATIO = 8
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def _gallery(
     shown: Sequence[Case], rows: Sequence[tuple[str, Painter]], scale: PictureScale, columns: int
 ) -> Figure:
     cell = (WIDTH - 0.3) / columns
-    figure = Figure(figsize=(WIDTH, cell * len(rows) + 0.85), layout=_tight(), facecolor=BOX)
+    figure = Figure(figsize=(WIDTH, cell * len(rows) + 0.62), layout=_tight(), facecolor=BOX)
     grid = figure.add_gridspec(len(rows) + 1, columns, height_ratios=[1] * len(rows) + [0.045])
     for column in range(columns):
         for row, (label, paint) in enumerate(rows):
@@ -178,11 +178,11 @@ def _colour_bar(axes: Axes, scale: PictureScale) -> None:
 
 
 def _heat_scale(cases: Sequence[Case]) -> HeatScale:
-    """Return a scale on which the normal cases stay dark and the strongest spot of all is brightest."""
+    """Return a scale on which the normal cases stay dark and one spot in five is brightest."""
     maps = [(case.heatmap, case.abnormal) for case in cases if case.heatmap is not None]
     if not maps:
         return 0.0, 1.0
     calm = [float(np.percentile(heatmap, 99)) for heatmap, abnormal in maps if not abnormal]
     clear = float(np.median(calm)) if calm else float(np.median([np.median(heatmap) for heatmap, _ in maps]))
-    full = max(float(np.percentile(heatmap, 99.8)) for heatmap, _ in maps)
+    full = float(np.percentile([np.percentile(heatmap, 99.8) for heatmap, _ in maps], 80))
     return clear, max(full, clear + 1e-6 * max(abs(clear), 1e-6))

@@ -28,7 +28,8 @@ def training_plate(card: ReportCard) -> Plate | None:
     return chart(
         "training_curve",
         "Training",
-        "A falling line means that the network still learns; validation is told, but chose nothing.",
+        "A falling line means that the network still learns."
+        + (" Validation is told, but chose nothing." if "validation_loss" in last else ""),
         f"Line chart of the loss over {len(card.history)} epochs, ending at {last.get('loss', np.nan):.4g}.",
         lambda theme: plots.training_curve(card.history, theme),
     )
@@ -73,7 +74,7 @@ def case_plates(evaluation: Evaluation, scale: PictureScale) -> list[Plate]:
             kept.highest_abnormal,
         ),
     ]
-    return [_cases(*texts, cases, scale) for *texts, cases in sorts if cases]
+    return [_cases(name, title, reading, cases, scale) for name, title, reading, cases in sorts if cases]
 
 
 def _histograms(evaluation: Evaluation, card: ReportCard) -> Plate:

@@ -108,9 +108,12 @@ def receiver_operating_characteristic(
     figure = new_figure(4.0)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], ":", color=theme.muted, linewidth=1)
-    _curve(axes, theme, (false_alarms, found), (1 - counts.specificity, counts.sensitivity))
+    axes.plot(false_alarms, found, color=theme.normal, linewidth=2)
+    _mark(axes, theme, (1 - counts.specificity, counts.sensitivity))
     _unit_square(axes, theme, "normal scans flagged", "abnormal scans flagged")
-    _note(axes, theme, f"AUROC {image.auroc:.3f}", f"95 % interval {ends[0]:.3f} to {ends[1]:.3f}", low=True)
+    corner = (0.97, 0.12) if image.auroc >= 0.5 else (0.03, 0.93)
+    told = f"95 % interval {ends[0]:.3f} to {ends[1]:.3f}"
+    _note(axes, theme, f"AUROC {image.auroc:.3f}", told, corner)
     return figure
 
 
@@ -123,11 +126,19 @@ def precision_recall(verdicts: Verdicts, image: ImageMetrics, theme: Theme = LIG
     figure = new_figure(4.0)
     axes = figure.add_subplot()
     axes.plot([0, 1], [base, base], ":", color=theme.muted, linewidth=1)
-    here = (counts.sensitivity, counts.true_positive / flagged) if flagged else None
-    _curve(axes, theme, (recall, precision), here)
+    precision[0] = precision[1]  # the 1 by custom would draw a spike that no scan stands for
+    axes.step(recall, precision, where="pre", color=theme.normal, linewidth=2)
+    if flagged:
+        _mark(axes, theme, (counts.sensitivity, counts.true_positive / flagged))
     _unit_square(axes, theme, "abnormal scans flagged", "flagged scans that are abnormal")
     told = f"flagging at random reaches {base:.3f}"
-    _note(axes, theme, f"Average precision {image.average_precision:.3f}", told, low=base > 0.35)
+    _note(
+        axes,
+        theme,
+        f"Average precision {image.average_precision:.3f}",
+        told,
+        (0.97, 0.12 if base > 0.35 else 0.9),
+    )
     return figure
 
 
@@ -176,20 +187,14 @@ def _cell(axes: Axes, theme: Theme, corner: tuple[int, int], count: int, total: 
     axes.text(x + 0.5, y + 0.7, told, fontsize=BODY, **centre)
 
 
-def _curve(axes: Axes, theme: Theme, points: tuple[Floats, Floats], here: tuple[float, float] | None) -> None:
-    axes.step(*points, where="post", color=theme.normal, linewidth=2)
-    if here is not None:
-        axes.plot(*here, "o", color=theme.abnormal, markersize=8, markeredgecolor=theme.page, zorder=5)
-        side, shift = ("right", -9) if here[0] > 0.5 else ("left", 9)
-        axes.annotate(
-            "at the threshold",
-            here,
-            (shift, -14),
-            textcoords="offset points",
-            color=theme.ink,
-            fontsize=BODY,
-            ha=side,
-        )
+def _mark(axes: Axes, theme: Theme, here: tuple[float, float]) -> None:
+    """Mark where on a curve the threshold stands, with the words where there is room."""
+    axes.plot(*here, "o", color=theme.abnormal, markersize=8, markeredgecolor=theme.page, zorder=5)
+    side, across = ("right", -9) if here[0] > 0.5 else ("left", 9)
+    told, offset = "at the threshold", (across, 6 if here[1] < 0.12 else -14)
+    axes.annotate(
+        told, here, offset, textcoords="offset points", color=theme.ink, fontsize=BODY, ha=side, zorder=6
+    )
 
 
 def _unit_square(axes: Axes, theme: Theme, xlabel: str, ylabel: str) -> None:
@@ -200,8 +205,8 @@ def _unit_square(axes: Axes, theme: Theme, xlabel: str, ylabel: str) -> None:
     dress(axes, theme, xlabel=xlabel, ylabel=ylabel)
 
 
-def _note(axes: Axes, theme: Theme, headline: str, line: str, *, low: bool) -> None:
-    y = 0.12 if low else 0.9
-    place: dict[str, Any] = {"transform": axes.transAxes, "ha": "right"}
-    axes.text(0.97, y, headline, fontsize=BODY + 2, fontweight="bold", color=theme.ink, **place)
-    axes.text(0.97, y - 0.06, line, fontsize=SMALL, color=theme.muted, **place)
+def _note(axes: Axes, theme: Theme, headline: str, line: str, corner: tuple[float, float]) -> None:
+    x, y = corner
+    place: dict[str, Any] = {"transform": axes.transAxes, "ha": "right" if x > 0.5 else "left"}
+    axes.text(x, y, headline, fontsize=BODY + 2, fontweight="bold", color=theme.ink, **place)
+    axes.text(x, y - 0.06, line, fontsize=SMALL, color=theme.muted, **place)

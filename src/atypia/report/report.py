@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib import style
 
 from atypia.atomic import atomic
 from atypia.evaluation.evaluation import Evaluation
@@ -42,14 +43,16 @@ def write_report(evaluation: Evaluation, out: Path, *, title: str, card: ReportC
 
 
 def _sections(evaluation: Evaluation, card: ReportCard) -> dict[str, list[Plate]]:
+    """Draw all figures, by the section of the page, whatever the user's own settings of matplotlib are."""
     scale = PictureScale.over(evaluation.cases.all(), card.heat_scale, card.pixel_threshold)
-    training = training_plate(card)
-    return {
-        "verdicts": verdict_plates(evaluation, card),
-        "training": [training] if training else [],
-        "reconstructions": reconstruction_plates(evaluation, scale),
-        "cases": case_plates(evaluation, scale),
-    }
+    with style.context("default"):
+        training = training_plate(card)
+        return {
+            "verdicts": verdict_plates(evaluation, card),
+            "training": [training] if training else [],
+            "reconstructions": reconstruction_plates(evaluation, scale),
+            "cases": case_plates(evaluation, scale),
+        }
 
 
 def _render(evaluation: Evaluation, title: str, card: ReportCard, sections: dict[str, list[Plate]]) -> str:
