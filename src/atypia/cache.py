@@ -11,4 +11,4 @@ import platformdirs
 def cache_folder(*parts: str) -> Path:
     """Return a folder under the user's cache; the environment variable ATYPIA_CACHE names another root."""
     root = os.environ.get("ATYPIA_CACHE")
-    return (Path(root) if root else platformdirs.user_cache_path("atypia")).joinpath(*parts)
+    return (Path(root).expanduser() if root else platformdirs.user_cache_path("atypia")).joinpath(*parts)

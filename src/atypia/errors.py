@@ -4,17 +4,20 @@
     ├── InputError                 2   what the user gave cannot be used
     │   ├── UnreadableScan         2   one file is not a scan that can be read
     │   ├── BadTable               2   a table of scans, or a folder, is not as it must be
+    │   ├── BadArchive             2   an archive is broken, or holds what it should not
     │   ├── NotEnoughScans         2   too few usable healthy scans
     │   └── BadOption              2   an option's value makes no sense
     ├── ArtefactError              3   a saved Screener cannot be used
     │   ├── CorruptArtefact        3
     │   └── NewerArtefact          3
     ├── WeightsError               4   pretrained weights are missing, wrong or do not reach far enough
+    ├── DownloadFailed             4   a public data set could not be fetched
     ├── MissingExtra               4   an optional part of the installation is needed
     ├── TrainingDiverged           5   the loss is no longer a number
     └── OutputError                6   a result could not be written
 
-Exit code 0 means that all went well, and 1 that the work was done but some scans could not be judged.
+On the command line 0 means that all went well, 1 that the work was done but some scans could not be judged,
+and 130 that the user interrupted it.
 Every message says what was expected, what came, in which file, and what to do next.
 """
 
@@ -47,6 +50,10 @@ class BadTable(InputError):
     """A table or folder of scans is not as it must be."""
 
 
+class BadArchive(InputError):
+    """An archive is broken, or holds something that it should not."""
+
+
 class NotEnoughScans(InputError):
     """Fewer usable healthy scans than the work needs."""
 
@@ -71,6 +78,12 @@ class NewerArtefact(ArtefactError):
 
 class WeightsError(AtypiaError):
     """Pretrained weights are missing, wrong, or do not reach far enough."""
+
+    exit_code = 4
+
+
+class DownloadFailed(AtypiaError):
+    """A public data set could not be fetched."""
 
     exit_code = 4
 

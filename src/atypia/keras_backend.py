@@ -24,7 +24,10 @@ def keras() -> Any:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with warnings.catch_warnings(), _without_greetings():
         warnings.simplefilter("ignore")
-        import keras as module
+        try:
+            import keras as module
+        except ImportError as error:  # Keras without the backend that it is set to use
+            raise MissingExtra(f"Training a network ({error})", "train") from error
     return module
 
 

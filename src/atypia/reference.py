@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from atypia.atomic import atomic
 from atypia.datasets.split import split_collection
 from atypia.detectors import Autoencoder
-from atypia.errors import BadTable
+from atypia.encoders.weights import obtain_weights
+from atypia.errors import BadOption, BadTable
 from atypia.networks.recipe import RECIPES, Recipe
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.preparation import Preparation
 from atypia.reading.collection import Collection, read_collection
 from atypia.screener import Screener
-from atypia.study import Telling, leak_note, run_study
+from atypia.study import leak_note, run_study, study_of
 
 SIZES = {"train": 1400, "threshold": 200, "validation": 200, "test": 200}
 PUBLISHED = {"accuracy": 0.895, "sensitivity": 0.94, "specificity": 0.85}
-STRICT = Preparation(crop=False, aspect="stretch", intensity="range")
+PUBLISHED_EPOCHS = 80
 RESHUFFLED = (
     "LEAKS: as published, the split is drawn anew in every epoch, so that the normal scans of the test "
     "and of the threshold are trained on."
@@ -31,7 +35,7 @@ RESHUFFLED = (
 
 @dataclass(frozen=True)
 class Run:
-    """One row: its name, scans, how it is prepared and trained, and what must be said of it."""
+    """What gives one row: the scans, how they are prepared and learned, and what must be said of it."""
 
     name: str
     table: Collection
@@ -41,15 +45,14 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must not miss."""
-        return tuple(
-            note for note in (RESHUFFLED if self.reshuffled else None, leak_note(self.table)) if note
-        )
+        """What a reader must not miss: where what is tested on was learned from."""
+        found = (RESHUFFLED if self.reshuffled else None, leak_note(self.table))
+        return tuple(note for note in found if note)
 
 
 @dataclass(frozen=True)
-class Row:
-    """What a run gave; `tumour_only` is the share of the tumour-only set that was flagged."""
+class Result:
+    """What a run gave; `tumour_only` is the share of the tumour-only scans that was flagged."""
 
     name: str
     auroc: float | None
@@ -69,75 +72,120 @@ def reproduce(
     out: Path,
     tables: tuple[Path, ...] = (),
     weights: Path | None = None,
-    epochs: int = 80,
+    epochs: int = PUBLISHED_EPOCHS,
     as_published: bool = True,
     shipped: bool = True,
     seed: int = 0,
+    size: int = 224,
     command: str | None = None,
 ) -> str:
     """Run every row, write its report into `out/NAME/`, and return the table as text.
 
-    Finished rows are not run again, and an unfinished one goes on from its last epoch.
-    Raises BadTable where `data` lacks healthy or tumour scans, WeightsError without ResNet50's weights.
+    `tables` are fixed splits, with paths below `data`; without one a split is drawn. `size` is the side in
+    pixels that the networks see, 224 as published.
+    Finished rows are not run again, and an unfinished one goes on after its last epoch.
+    Raises BadTable where healthy scans or tumours are missing, WeightsError without ResNet50's weights.
     """
-    strict = replace(RECIPES["reference"], encoder="resnet50", epochs=epochs)
-    ours = replace(
-        RECIPES["autoencoder"], encoder="resnet50", epochs=min(epochs, RECIPES["autoencoder"].epochs)
-    )
-    rows = [
-        _row(run, out / run.name, weights, seed, command)
-        for run in _runs(_tables(data, tables, seed), strict, ours if shipped else None, as_published)
-    ]
-    values = {"published": PUBLISHED, "rows": [asdict(row) for row in rows], "notice": RESEARCH_USE_ONLY}
-    text = _markdown(rows)
-    for name, content in (("reference.json", json.dumps(values, indent=1)), ("reference.md", text)):
-        with atomic(out / name) as temporary:
-            temporary.write_text(content + "\n", encoding="utf-8")
-    return f"{text}\n\n{RESEARCH_USE_ONLY}\nreports: {out}/*/report.html"
+    found = _tables(data, tables, seed)
+    file = obtain_weights(weights)
+    runs = list(_runs(found, epochs, size, as_published=as_published, shipped=shipped))
+    results = []
+    for number, run in enumerate(runs, 1):
+        print(f"{number} of {len(runs)}: {run.name}", file=sys.stderr, flush=True)
+        results.append(_result(run, out / run.name, file, seed, command))
+    text = _markdown(results)
+    values = {"published": PUBLISHED, "rows": [asdict(r) for r in results], "notice": RESEARCH_USE_ONLY}
+    _write(out / "reference.json", json.dumps(values, indent=1) + "\n")
+    _write(out / "reference.md", f"{text}\n\n{RESEARCH_USE_ONLY}\n")
+    reports = "\n".join(f"  {out / run.name / 'report.html'}" for run in runs)
+    return f"{text}\n\nreports:\n{reports}\n{RESEARCH_USE_ONLY}"
 
 
 def _tables(data: Path, tables: tuple[Path, ...], seed: int) -> dict[str, Collection]:
-    if tables:
-        return {path.stem: read_collection(path, root=data) for path in tables}
-    found = read_collection(data)
-    for label in ("normal", "abnormal"):
-        if not len(found.select(label=label)):
-            raise BadTable(f"{data}: expected folders Healthy and Tumor, received no {label} scans.")
-    return {"drawn-split": split_collection(found, sizes=SIZES, seed=seed)}
+    """Return the splits by name; raise BadTable or BadOption where one cannot be learned and tested from."""
+    if not tables:
+        found = read_collection(data)
+        _demand(found, "folders such as Healthy and Tumor", {"normal": None, "abnormal": None})
+        return {"drawn-split": split_collection(found, sizes=_sizes(found), seed=seed)}
+    named = {path.stem: read_collection(path, root=data) for path in tables}
+    if len(named) < len(tables):
+        raise BadOption("--table: expected files of different names, for they name the rows of the result.")
+    for table in named.values():
+        _demand(table, "normal rows of the splits train, threshold and test", {"normal": "train"})
+        _demand(table, "normal rows of the splits train, threshold and test", {"normal": "threshold"})
+        _demand(table, "normal and abnormal rows of the split test", {"normal": "test", "abnormal": "test"})
+    return named
+
+
+def _demand(table: Collection, expected: str, wanted: Mapping[str, str | None]) -> None:
+    for label, split in wanted.items():
+        if not len(table.select(label=label, split=split)):
+            where = f" in {split}" if split else ""
+            raise BadTable(f"{table.source}: expected {expected}, received no {label} scan{where}.")
+
+
+def _sizes(found: Collection) -> dict[str, float]:
+    """Return the published sizes, or the same shares of fewer normal scans."""
+    whole, normal = sum(SIZES.values()), len(found.select(label="normal"))
+    return {name: size if normal >= whole else size / whole for name, size in SIZES.items()}
 
 
 def _runs(
-    tables: Mapping[str, Collection], strict: Recipe, ours: Recipe | None, as_published: bool
+    tables: Mapping[str, Collection], epochs: int, size: int, *, as_published: bool, shipped: bool
 ) -> Iterator[Run]:
+    strict = replace(RECIPES["reference"], encoder="resnet50", epochs=epochs)
+    ours = replace(RECIPES["autoencoder"], encoder="resnet50")
+    ours = replace(ours, epochs=min(epochs, ours.epochs))
+    bare = Preparation(size, crop=False, aspect="stretch", intensity="range")
     for place, (name, table) in enumerate(tables.items()):
         if place == 0 and as_published:
             drawn = replace(strict, epoch_size=len(table.select(split="train")))
-            yield Run(f"as-published-{name}", table, drawn, STRICT, reshuffled=True)
-        yield Run(f"reference-{name}", table, strict, STRICT)
-        if ours is not None:
-            yield Run(f"shipped-{name}", table, ours, Preparation())
+            yield Run(f"as-published-{name}", table, drawn, bare, reshuffled=True)
+        yield Run(f"reference-{name}", table, strict, bare)
+        if shipped:
+            yield Run(f"shipped-{name}", table, ours, Preparation(size))
 
 
-def _row(run: Run, out: Path, weights: Path | None, seed: int, command: str | None) -> Row:
-    done = out / "result.json"
-    asked = {"recipe": run.recipe.to_dict(), "preparation": run.preparation.to_dict(), "seed": seed}
-    if done.exists():
-        kept = json.loads(done.read_text(encoding="utf-8"))
-        if kept["asked"] == json.loads(json.dumps(asked)):
-            return Row(**kept["row"])
+def _result(run: Run, out: Path, weights: Path, seed: int, command: str | None) -> Result:
+    """Return what an earlier call found of this very run, else run it."""
+    done, asked = out / "result.json", _asked(run, weights, seed)
+    if kept := _kept(done, asked):
+        return kept
     screener, seconds = _fitted(run, out, weights, seed)
-    row = _judged(run, screener, out, seconds, command)
-    with atomic(done) as temporary:
-        temporary.write_text(json.dumps({"asked": asked, "row": asdict(row)}, indent=1), encoding="utf-8")
-    return row
+    result = _judged(run, screener, out, seconds, command)
+    _write(done, json.dumps({"asked": asked, "row": asdict(result)}, indent=1) + "\n")
+    return result
 
 
-def _fitted(run: Run, out: Path, weights: Path | None, seed: int) -> tuple[Screener, float]:
+def _asked(run: Run, weights: Path, seed: int) -> dict[str, Any]:
+    """Return all that the result depends on, as JSON values."""
+    rows = "\n".join(sorted(f"{r.name}\t{r.label}\t{r.split}\t{r.group}" for r in run.table))
+    with weights.open("rb") as opened:
+        weights_hash = hashlib.file_digest(opened, "sha256").hexdigest()
+    return {
+        "recipe": run.recipe.to_dict(),
+        "preparation": run.preparation.to_dict(),
+        "seed": seed,
+        "table": hashlib.sha256(rows.encode("utf-8", "backslashreplace")).hexdigest(),
+        "weights": weights_hash,
+    }
+
+
+def _kept(done: Path, asked: dict[str, Any]) -> Result | None:
+    """Return the result in this file, where it is one and answers what is asked."""
+    try:
+        kept = json.loads(done.read_text(encoding="utf-8"))
+        return Result(**kept["row"]) if kept["asked"].items() <= asked.items() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _fitted(run: Run, out: Path, weights: Path, seed: int) -> tuple[Screener, float]:
+    """Fit and save; the seconds are those of this call, without those before an interruption."""
     screener = Screener(Autoencoder(run.recipe, weights), run.preparation)
-    normal = run.table.select(label="normal")
     started = time.perf_counter()
     screener.fit(
-        normal if run.reshuffled else run.table,
+        run.table.select(label="normal") if run.reshuffled else run.table,
         calibration=run.table.select(split="threshold") if run.reshuffled else None,
         labelled=run.table.select(split="validation"),
         seed=seed,
@@ -150,44 +198,61 @@ def _fitted(run: Run, out: Path, weights: Path | None, seed: int) -> tuple[Scree
     return screener, seconds
 
 
-def _judged(run: Run, screener: Screener, out: Path, seconds: float, command: str | None) -> Row:
-    telling = Telling(f"Reference system: {run.name}", run.notes, command)
-    evaluation = run_study(screener, run.table.select(split="test"), out, telling=telling)
-    image = evaluation.image
+def _judged(run: Run, screener: Screener, out: Path, seconds: float, command: str | None) -> Result:
+    study = study_of(run.table.select(split="test"), *run.notes)
+    image = run_study(screener, study, out, title=f"Reference system: {run.name}", command=command).image
     tumours = run.table.select(split="tumor_test")
     flagged = [f.flagged for f in screener.score(tumours, heatmaps=False) if f.flagged is not None]
-    return Row(
-        run.name,
-        image.auroc,
-        image.confusion.accuracy,
-        image.confusion.sensitivity,
-        image.confusion.specificity,
-        sum(flagged) / len(flagged) if flagged else None,
-        len(flagged),
-        len(screener.detector.state().parameters["history"]),
-        round(seconds, 1),
-        bool(run.notes),
+    return Result(
+        name=run.name,
+        auroc=image.auroc,
+        accuracy=image.confusion.accuracy,
+        sensitivity=image.confusion.sensitivity,
+        specificity=image.confusion.specificity,
+        tumour_only=sum(flagged) / len(flagged) if flagged else None,
+        tumour_only_scans=len(flagged),
+        epochs=run.recipe.epochs,
+        fit_seconds=round(seconds, 1),
+        leaks=bool(run.notes),
     )
 
 
-def _markdown(rows: list[Row]) -> str:
-    head = "| run | AUROC | accuracy | sensitivity | specificity | tumour-only flagged | epochs | fit, minutes | leaks |"
-    published = "| published (LEAKS) |  | 0.895 | 0.940 | 0.850 |  | 80 |  | yes |"
-    lines = [head, "|---|---|---|---|---|---|---|---|---|", published]
-    for row in rows:
-        figures = [_figure(v) for v in (row.auroc, row.accuracy, row.sensitivity, row.specificity)]
-        alone = f"{_figure(row.tumour_only)} of {row.tumour_only_scans}" if row.tumour_only_scans else ""
-        cells = [
-            row.name,
-            *figures,
-            alone,
-            str(row.epochs),
-            f"{row.fit_seconds / 60:.1f}",
-            "yes" if row.leaks else "no",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+COLUMNS = (
+    "run",
+    "AUROC",
+    "accuracy",
+    "sensitivity",
+    "specificity",
+    "tumour-only flagged",
+    "epochs",
+    "fit, minutes",
+    "leaks",
+)
+
+
+def _markdown(results: list[Result]) -> str:
+    published = ["published", "", *(f"{value:.3f}" for value in PUBLISHED.values()), "", PUBLISHED_EPOCHS, ""]
+    rows = [COLUMNS, ["---"] * len(COLUMNS), [*published, "LEAKS"], *map(_cells, results)]
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in rows)
+
+
+def _cells(result: Result) -> list[object]:
+    figures = (result.auroc, result.accuracy, result.sensitivity, result.specificity)
+    alone = f"{_figure(result.tumour_only)} of {result.tumour_only_scans}" if result.tumour_only_scans else ""
+    return [
+        result.name,
+        *map(_figure, figures),
+        alone,
+        result.epochs,
+        f"{result.fit_seconds / 60:.1f}",
+        "LEAKS" if result.leaks else "no",
+    ]
 
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -48,7 +49,7 @@ class Threshold:
     def learn(cls, scores: ArrayLike, rule: str = "mean+std", parameter: float | None = None) -> Self:
         """Learn from the scores (N,) of held-out healthy scans; raise BadOption or NotEnoughScans."""
         check_rule(rule, parameter)
-        healthy = np.sort(np.asarray(scores, dtype=np.float64))
+        healthy = np.sort(np.asarray(scores, dtype=np.float64).ravel())
         if healthy.size < FEWEST:
             raise NotEnoughScans(
                 f"A threshold needs at least {FEWEST} held-out healthy scans, received {healthy.size}. "
@@ -56,24 +57,26 @@ class Threshold:
             )
         if not np.isfinite(healthy).all():
             raise BadOption("A threshold needs finite healthy scores; the detector gave some that are not.")
+        healthy.setflags(write=False)
         return cls(rule, RULES[rule][1] if parameter is None else float(parameter), healthy)
 
-    @property
+    @cached_property
     def value(self) -> float:
         """The score above which a scan is flagged, in the detector's units."""
         return RULES[self.rule][0](self.healthy, self.parameter)
 
     def flags(self, scores: ArrayLike) -> NDArray[np.bool_]:
-        """Return True (N,) where a score is above the threshold."""
-        return np.asarray(np.asarray(scores, dtype=np.float64) > self.value)
+        """Return True (N,) where a score is above the threshold; raise BadOption where one is NaN."""
+        return np.asarray(_numbers(scores) > self.value)
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Return (1 + number of healthy scores at least as high) / (1 + N), in (0, 1].
 
         Under exchangeability with the calibration scans this is a valid p-value: Vovk, Gammerman and
         Shafer, "Algorithmic Learning in a Random World" (2005), section 2.2.
+        Raises BadOption where a score is NaN.
         """
-        asked = np.asarray(scores, dtype=np.float64)
+        asked = _numbers(scores)
         at_least = self.healthy.size - np.searchsorted(self.healthy, asked, side="left")
         return np.asarray((1 + at_least) / (1 + self.healthy.size), dtype=np.float64)
 
@@ -88,6 +91,14 @@ class Threshold:
             return cls.learn(values["healthy"], values["rule"], values["parameter"])
         except (KeyError, TypeError, ValueError, BadOption, NotEnoughScans) as error:
             raise CorruptArtefact(f"The saved threshold cannot be used: {error}") from error
+
+
+def _numbers(scores: ArrayLike) -> NDArray[np.float64]:
+    """Return the scores; a NaN would be sorted as if it were the highest of all."""
+    asked = np.asarray(scores, dtype=np.float64)
+    if np.isnan(asked).any():
+        raise BadOption("Expected scores that are numbers, received NaN among them.")
+    return asked
 
 
 def check_rule(rule: str, parameter: float | None) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from atypia.datasets import archive as module
-from atypia.datasets.archive import BadArchive, unpack_images
-from atypia.errors import OutputError
+from atypia.datasets.archive import unpack_images
+from atypia.errors import BadArchive, OutputError
 
 NOISE = np.random.default_rng(3).bytes(600)
 

@@ -8,10 +8,8 @@ import zipfile
 import pytest
 
 from atypia.datasets import archive
-from atypia.datasets.archive import BadArchive
 from atypia.datasets.download import get_dataset
-from atypia.datasets.kaggle import DownloadFailed
-from atypia.errors import BadOption, BadTable, OutputError
+from atypia.errors import BadArchive, BadOption, BadTable, DownloadFailed, OutputError
 from atypia.reading.collection import read_collection
 from atypia.reading.picture import read_picture
 

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from atypia.datasets.kaggle import DownloadFailed, fetch_archive
-from atypia.errors import MissingExtra
+from atypia.datasets.kaggle import fetch_archive
+from atypia.errors import DownloadFailed, MissingExtra
 
 HANDLE = "murtozalikhon/brain-tumor-multimodal-image-ct-and-mri"
 
@@ -79,8 +79,9 @@ def test_an_answer_that_is_not_kaggles_is_told(kaggle, tmp_path, answer):
 def test_no_network_is_told(tmp_path, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    with pytest.raises(DownloadFailed, match="Check the network"):
+    with pytest.raises(DownloadFailed, match="Check the network") as caught:
         fetch_archive(HANDLE, tmp_path)
+    assert str(caught.value).endswith("(Connection refused)")
 
 
 def test_without_kagglehub_says_what_to_install(tmp_path, monkeypatch):

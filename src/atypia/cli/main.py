@@ -2,83 +2,109 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from atypia.cli import data, judge, learn, show
-from atypia.errors import AtypiaError
+from atypia.cli import options
+from atypia.cli.command import TaughtGroup
+from atypia.cli.datasets import datasets
+from atypia.cli.demo import demo
+from atypia.cli.evaluate import evaluate
+from atypia.cli.fit import fit
+from atypia.cli.info import info
+from atypia.cli.phantom import phantom
+from atypia.cli.reproduce import reproduce
+from atypia.cli.score import score
+from atypia.cli.split import split
+from atypia.errors import AtypiaError, OutputError
 from atypia.notice import RESEARCH_USE_ONLY
 
-HELP = f"""Find abnormal brain MRI scans without labels.
-
-Atypia learns from healthy scans alone, scores how far a new scan departs from them, shows where, and
-decides with a threshold calibrated on healthy scans that it has not seen.
-
-\b
-Start here:
-  atypia demo                              learn, judge and report on embedded synthetic data
-  atypia fit HEALTHY -o brain.atypia       learn from a folder of your own healthy scans
-  atypia score brain.atypia SCANS -o out   judge scans: out/findings.csv
-  atypia evaluate brain.atypia TABLE -o out  measure on labelled scans: out/report.html
-
-\b
-Exit codes: 0 all went well; 1 done, but some scans could not be judged; 2 wrong input or options;
-3 unusable Screener file; 4 weights or an optional part are missing; 5 training diverged;
-6 a result could not be written; 130 interrupted.
-
-{RESEARCH_USE_ONLY}
-"""
+INTERRUPTED = 130
 
 
-class Commands(click.Group):
-    """The group, with errors of ours told in one line and given their exit code."""
+class Commands(TaughtGroup):
+    """The group of all commands; an error of ours ends it with one line and its exit code."""
 
-    def invoke(self, context: click.Context) -> Any:
-        """Run a command; an AtypiaError ends the program with its message and code."""
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words as they were typed, for reports to tell."""
+        ctx.meta[options.WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
         try:
-            return super().invoke(context)
+            return super().invoke(ctx)
         except AtypiaError as error:
-            click.echo(f"atypia: {error}", err=True)
-            context.exit(error.exit_code)
-        except BrokenPipeError:
-            sys.stderr.close()
-            context.exit(0)
+            _tell(str(error), error)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt as error:
+            _tell("interrupted.", error)
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # as of `| head`: who reads has read enough
+            _close_output()
+            ctx.exit(0)
+        except OSError as error:  # as of a full disk that the output goes to
+            _tell(f"could not read or write: {error}.", error)
+            _close_output()
+            ctx.exit(OutputError.exit_code)
 
-    def list_commands(self, context: click.Context) -> list[str]:
-        """Keep the order in which one meets the commands."""
-        del context
-        return list(self.commands)
+
+def _tell(message: str, error: BaseException) -> None:
+    click.echo(" ".join(["atypia:", message, *getattr(error, "__notes__", ())]), err=True)
+
+
+def _close_output() -> None:
+    """Send what is still to be flushed nowhere, lest the interpreter complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 @click.group(
     cls=Commands,
-    help=HELP,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
+    examples=(
+        "atypia demo                                learn, judge and report on synthetic data",
+        "atypia fit HEALTHY -o brain.atypia         learn from a folder of your healthy scans",
+        "atypia score brain.atypia SCANS -o out     judge scans: out/findings.csv",
+        "atypia evaluate brain.atypia TABLE -o out  measure on labelled scans: out/report.html",
+        "atypia fit --help                          all about one command, with examples",
+    ),
+    glossary={
+        "Exit codes": [
+            ("0", "all went well"),
+            ("1", "done, but some scans could not be judged"),
+            ("2", "wrong input or options"),
+            ("3", "the file of the Screener cannot be used"),
+            ("4", "weights, a download or an optional part of the installation is missing"),
+            ("5", "the training diverged"),
+            ("6", "a result could not be written"),
+            (str(INTERRUPTED), "interrupted"),
+        ]
+    },
+    epilog=RESEARCH_USE_ONLY,
 )
 @click.version_option(package_name="atypia", message="atypia %(version)s")
 def commands() -> None:
-    """Hold the commands."""
+    """Find abnormal brain MRI scans without labels.
+
+    Atypia learns from healthy scans alone, scores how far a new scan departs from them, shows where, and
+    decides with a threshold calibrated on healthy scans that it has not seen.
+    """
 
 
-for command in (
-    show.demo,
-    learn.fit,
-    judge.score,
-    judge.evaluate,
-    show.info,
-    data.phantom,
-    data.split,
-    data.datasets,
-    learn.reproduce,
-):
+for command in (demo, fit, score, evaluate, info, phantom, split, datasets, reproduce):
     commands.add_command(command)
 
 
-def main(arguments: Sequence[str] | None = None, **options: Any) -> Any:
-    """Run the command line; `options` go to click, as `standalone_mode=False` in tests."""
-    return commands.main(
-        args=list(arguments) if arguments is not None else None, prog_name="atypia", **options
-    )
+def main(arguments: Sequence[str] | None = None, **kwargs: Any) -> Any:
+    """Run the command line; `kwargs` go to click, as `standalone_mode=False` in tests."""
+    return commands.main(args=None if arguments is None else list(arguments), prog_name="atypia", **kwargs)

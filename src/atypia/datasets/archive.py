@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from atypia.atomic import not_written
-from atypia.errors import InputError, OutputError
+from atypia.errors import BadArchive, OutputError
 from atypia.progress import progress
 from atypia.reading.picture import PICTURE_SUFFIXES
 
@@ -17,10 +17,6 @@ MAX_FILES = 50_000
 MAX_BYTES = 8 << 30
 # Pictures are compressed already: an archive of them hardly shrinks, and one that shrank so far is a bomb.
 MAX_RATIO = 50
-
-
-class BadArchive(InputError):
-    """An archive is broken, or holds something that it should not."""
 
 
 def unpack_images(archive: Path, folder: Path) -> list[Path]:

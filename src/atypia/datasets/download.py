@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from atypia.atomic import atomic, not_written
-from atypia.datasets.archive import BadArchive, unpack_images
+from atypia.datasets.archive import unpack_images
 from atypia.datasets.catalogue import PublicDataset, find_dataset
 from atypia.datasets.kaggle import Download, fetch_archive
-from atypia.errors import BadOption, BadTable, OutputError
+from atypia.errors import BadArchive, BadOption, BadTable, OutputError
 from atypia.reading.collection import Collection, Row, read_collection, write_collection
 
 IMAGES = "images"

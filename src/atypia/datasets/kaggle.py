@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
-from atypia.errors import AtypiaError, MissingExtra
+from atypia.errors import DownloadFailed, MissingExtra
 
 ADVICE = {
     401: "Kaggle refused the account: check KAGGLE_API_TOKEN, or the files in ~/.kaggle.",
@@ -21,12 +21,6 @@ ADVICE = {
     "account, and put it into KAGGLE_API_TOKEN.",
     404: "Kaggle has no such set any more.",
 }
-
-
-class DownloadFailed(AtypiaError):
-    """A public set could not be fetched."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,15 @@ def fetch_archive(handle: str, folder: Path) -> Download:
         raise DownloadFailed(f"{handle}: what came does not match its checksum. {hint}") from error
     except RequestException as error:
         hint = "Check the network and run the same command again: it goes on where it stopped."
-        raise DownloadFailed(f"{handle}: the download could not be finished. {hint} ({error})") from error
+        reason = _first_reason(error)
+        raise DownloadFailed(f"{handle}: the download could not be finished. {hint} ({reason})") from error
+
+
+def _first_reason(error: BaseException) -> str:
+    """Return what began a chain of exceptions, for the outer ones are told in the words of libraries."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _fetch(handle: str, folder: Path) -> Download:

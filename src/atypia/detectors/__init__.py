@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from atypia.detectors.autoencoder import Autoencoder
-from atypia.detectors.base import Batch, Detector, FitContext, PreparedSet, Scores, State
+from atypia.detectors.base import Detector, Scores, State
+from atypia.detectors.batch import Batch, PreparedSet
+from atypia.detectors.fit_context import FitContext
 from atypia.detectors.nearest import Nearest
 
 __all__ = [

@@ -9,17 +9,14 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 import onnxruntime
 
-from atypia.cache import cache_folder
-from atypia.detectors.base import Batch, Detector, FitContext, PreparedSet, Scores, State
-from atypia.detectors.examples import EncodedExamples, PixelExamples, Views
+from atypia.detectors.base import Detector, Scores, State
+from atypia.detectors.batch import Batch, PreparedSet
+from atypia.detectors.fit_context import FitContext
 from atypia.encoders import Encoder, deepest_cut, load_encoder
-from atypia.encoders.feature_cache import FeatureCache
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.recipe import RECIPES, Recipe
-from atypia.networks.whitening import Whitening
 
-FEWEST = 16
-CELLS_PER_SCAN = 40
+FEWEST = 10
 NETWORK = "network"
 ENCODER = "encoder"
 
@@ -44,39 +41,17 @@ class Autoencoder(Detector):
         self.history_: list[dict[str, float]] = []
 
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
-        """Train on healthy scans; raise NotEnoughScans, MissingExtra or TrainingDiverged."""
-        from atypia.networks import export, network, reconstructor, scoring, training
+        """Train on healthy scans; raise NotEnoughScans, BadOption, MissingExtra or TrainingDiverged."""
+        from atypia.detectors.autoencoder_training import train_autoencoder
 
         if len(healthy) < FEWEST:
             raise NotEnoughScans(
-                f"An autoencoder needs at least {FEWEST} healthy scans, received {len(healthy)}."
+                f"The detector 'autoencoder' needs at least {FEWEST} healthy scans, received {len(healthy)}."
             )
-        recipe, seed = self.recipe, context.seed
         encoder = self._load_encoder()
-        views = Views(healthy, context.work / "views", recipe.augment, seed)
-        shapes = [
-            (views.size // s, views.size // s, c)
-            for s, c in zip(encoder.strides, encoder.channels, strict=True)
-        ]
-        encoded = EncodedExamples(views, encoder, FeatureCache(cache_folder("features")))
-        whitening = []
-        if recipe.whiten:
-            encoded.encode_all()
-            cells = encoded.sample_cells(CELLS_PER_SCAN, seed)
-            whitening = [Whitening.learn(rows, recipe.whiten) for rows in cells]
-        features, front = self._front(encoder, views.size)
-        net = network.build(recipe, shapes, views.size, whitening, seed, features)
-        inputs = front or net.features
-        model = reconstructor.make_reconstructor(net, recipe, inputs)
-        examples = PixelExamples(views) if recipe.fine_tune else encoded
-        if not recipe.fine_tune:
-            encoded.encode_all()
-        plan = training.Plan(recipe, seed, context.work / "checkpoint.npz", context.resume)
-        self.history_ = training.train(model, examples, plan, self._mixed(context, encoder))
-        scorer = scoring.make_scorer(net, recipe, inputs, views.size, front[0] if front else None)
-        names = ["pixels"] if front else [f"features_{i}" for i in range(len(shapes))] + ["pixels"]
-        self.graph_ = export.to_onnx(scorer, [*names, "foreground"])
-        self.encoder_ = None if recipe.fine_tune else encoder
+        trained = train_autoencoder(self.recipe, encoder, self.weights, healthy, context)
+        self.graph_, self.history_ = trained.graph, trained.history
+        self.encoder_ = None if self.recipe.fine_tune else encoder
         self.__dict__.pop("_session", None)
         return self
 
@@ -85,39 +60,19 @@ class Autoencoder(Detector):
         cut = self.recipe.cut or deepest_cut(name, self.weights, self.recipe.scales)
         return load_encoder(name, cut=cut, weights=self.weights, threads=self.threads)
 
-    def _front(self, encoder: Encoder, size: int) -> tuple[list[Any] | None, list[Any] | None]:
-        """Return the features and the input of an encoder that is trained as well; None for a frozen one."""
-        if not self.recipe.fine_tune:
-            return None, None
-        if encoder.name != "resnet50":
-            raise BadOption(f"Only the encoder resnet50 can be fine-tuned; received {encoder.name}.")
-        from atypia.encoders.resnet50 import keras_encoder
-
-        model = keras_encoder(self.weights, encoder.cut, size)
-        outputs = model.output if isinstance(model.output, list) else [model.output]
-        return outputs, [model.input]
-
-    def _mixed(self, context: FitContext, encoder: Encoder) -> EncodedExamples | PixelExamples | None:
-        if context.labelled is None:
-            return None
-        views = Views(context.labelled[0], context.work / "mixed", 0, context.seed)
-        if self.recipe.fine_tune:
-            return PixelExamples(views)
-        return EncodedExamples(views, encoder, FeatureCache(cache_folder("features")))
-
     def score(self, batch: Batch) -> Scores:
         """Score prepared scans; the units are those of the recipe's error."""
         feed: dict[str, Any] = {"pixels": batch.pixels, "foreground": batch.foreground.astype(np.float32)}
         if self.encoder_ is not None:
             feed |= {f"features_{i}": f for i, f in enumerate(self.encoder_(batch.pixels))}
         wanted = {put.name for put in self._session.get_inputs()}
-        outputs = self._session.run(
-            ["score", "map", "reconstruction"], {k: v for k, v in feed.items() if k in wanted}
-        )
-        return Scores(outputs[0].astype(np.float64), outputs[1], outputs[2])
+        given = {name: values for name, values in feed.items() if name in wanted}
+        image, heat, reconstruction = self._session.run(["score", "map", "reconstruction"], given)
+        return Scores(image.astype(np.float64), heat, reconstruction)
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
+        self._demand_fitted()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = self.threads or 0
@@ -128,12 +83,17 @@ class Autoencoder(Detector):
 
     def state(self) -> State:
         """Return the recipe, the history and the graphs."""
+        self._demand_fitted()
         graphs = {NETWORK: self.graph_}
         encoder = None
         if self.encoder_ is not None:
             graphs[ENCODER], encoder = self.encoder_.graph, self.encoder_.to_dict()
         parameters = {"recipe": self.recipe.to_dict(), "encoder": encoder, "history": self.history_}
         return State(parameters, graphs=graphs)
+
+    def _demand_fitted(self) -> None:
+        if not self.graph_:
+            raise BadOption("This autoencoder has not been fitted: call fit, or load a saved one.")
 
     @classmethod
     def from_state(cls, state: State, threads: int | None = None) -> Self:

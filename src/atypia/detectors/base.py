@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atypia.scan import Image, Mask
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Prepared scans: `pixels` float32 (N, S, S) in [0, 1] and `foreground` bool (N, S, S)."""
-
-    pixels: Image
-    foreground: Mask
-
-    def __len__(self) -> int:
-        return len(self.pixels)
+from atypia.detectors.batch import Batch, PreparedSet
+from atypia.detectors.fit_context import FitContext
+from atypia.scan import Image
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,26 +24,6 @@ class Scores:
     image: NDArray[np.float64]
     map: Image
     reconstruction: Image | None = None
-
-
-class PreparedSet(Protocol):
-    """Prepared scans on disk or in memory, read by index so that memory does not grow with their number."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: NDArray[np.intp]) -> Batch:
-        """Return the prepared scans at these places, in this order."""
-
-
-@dataclass(frozen=True)
-class FitContext:
-    """Where and how a fit runs: `work` holds its caches and checkpoints and outlives a kill."""
-
-    work: Path
-    seed: int = 0
-    resume: bool = False
-    labelled: tuple[PreparedSet, NDArray[np.bool_]] | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,19 +46,13 @@ class Detector(ABC):
 
     @abstractmethod
     def score(self, batch: Batch) -> Scores:
-        """Score prepared scans."""
+        """Score prepared scans; raise BadOption before a fit."""
 
     @abstractmethod
     def state(self) -> State:
-        """Return all that `from_state` needs to score alike."""
+        """Return all that `from_state` needs to score alike; raise BadOption before a fit."""
 
     @classmethod
     @abstractmethod
     def from_state(cls, state: State, threads: int | None = None) -> Self:
         """Rebuild a fitted detector; raise CorruptArtefact where a part is missing."""
-
-
-def batches(count: int, size: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the indices 0..count-1 in order, `size` at a time."""
-    for start in range(0, count, size):
-        yield np.arange(start, min(start + size, count))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from atypia.cache import cache_folder
-from atypia.detectors.base import Batch, Detector, FitContext, PreparedSet, Scores, State
-from atypia.detectors.examples import EncodedExamples, Views, batches, pool_cells
+from atypia.detectors.base import Detector, Scores, State
+from atypia.detectors.batch import Batch, PreparedSet, batches
+from atypia.detectors.encoded_examples import EncodedExamples, pool_cells
+from atypia.detectors.fit_context import FitContext
+from atypia.detectors.views import Views
 from atypia.encoders import Encoder, deepest_cut, load_encoder
 from atypia.encoders.feature_cache import FeatureCache
-from atypia.errors import CorruptArtefact, NotEnoughScans
+from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.whitening import Whitening
 from atypia.scan import Image
 
@@ -71,33 +74,39 @@ class Nearest(Detector):
             Whitening.learn(rows, self.components) for rows in examples.sample_cells(PER_SCAN, context.seed)
         ]
         rng = np.random.default_rng((context.seed, 4))
-        kept = np.sort(rng.permutation(len(healthy))[: self.bank])
+        self._fill(examples, np.sort(rng.permutation(len(healthy))[: self.bank]))
+        return self
+
+    def _fill(self, examples: EncodedExamples, kept: NDArray[np.intp]) -> None:
+        """Put these scans into the bank: their cells as float16, their descriptors whitened."""
         pooled: list[list[Array]] = []
-        cells = []
+        cells: list[NDArray[np.float16]] = []
         for part in batches(len(kept), AT_ONCE):
             maps = self._on_one_grid(examples.get(kept[part], 0)[0])
             pooled.append(_pooled(maps[-1]))
             cells.append(self._cells(maps).astype(np.float16))
-        self.cells_ = np.concatenate(cells)
         descriptors = [np.concatenate(kind) for kind in zip(*pooled, strict=True)]
         self.whitening_ = [Whitening.learn(rows, 2 * self.components) for rows in descriptors]
+        self.cells_ = np.concatenate(cells)
         self.bank_ = self._descriptor(descriptors)
-        return self
 
     def score(self, batch: Batch) -> Scores:
-        """Score prepared scans: cosine distances, 0 for a scan that the bank holds, at most 2."""
-        maps = self._on_one_grid([f.astype(np.float32) for f in self.encoder_(batch.pixels)])
+        """Score prepared scans: cosine distances, near 0 for a scan that the bank holds, at most 2."""
+        self._demand_fitted()
+        maps = self._on_one_grid(self.encoder_(batch.pixels))
         likeness = self._descriptor(_pooled(maps[-1])) @ self.bank_.T
         order = np.argsort(-likeness, axis=1, kind="stable")
         whole = 1 - np.take_along_axis(likeness, order[:, : self.neighbours], axis=1).mean(axis=1)
-        cells = self._cells(maps)
-        heads = pool_cells(batch.foreground[..., None].astype(np.float32), max(self.encoder_.strides))[..., 0]
         heat = np.stack(
-            [self._cell_distances(c, o[: self.retrieved]) for c, o in zip(cells, order, strict=True)]
+            [
+                self._cell_distances(cells, alike[: self.retrieved])
+                for cells, alike in zip(self._cells(maps), order, strict=True)
+            ]
         )
+        heads = pool_cells(batch.foreground[..., None].astype(np.float32), max(self.encoder_.strides))[..., 0]
         local = np.array([_highest(h, head > 0.5, self.top) for h, head in zip(heat, heads, strict=True)])
-        size = batch.pixels.shape[-1]
-        return Scores((whole + local) / 2, np.stack([_enlarge(h, size) for h in heat]) * batch.foreground)
+        pixels = np.stack([_enlarge(h, batch.pixels.shape[-1]) for h in heat])
+        return Scores((whole + local) / 2, pixels * batch.foreground)
 
     def _on_one_grid(self, maps: list[Array]) -> list[Array]:
         coarsest = max(self.encoder_.strides)
@@ -132,12 +141,17 @@ class Nearest(Detector):
         best = np.partition(np.concatenate(likeness), -3, axis=0)[-3:]
         return np.asarray(1 - best.mean(axis=0), dtype=np.float32)
 
+    def _demand_fitted(self) -> None:
+        if not hasattr(self, "bank_"):
+            raise BadOption("This detector 'nearest' has not been fitted: call fit, or load a saved one.")
+
     def state(self) -> State:
         """Return settings, encoder and bank."""
+        self._demand_fitted()
         settings = {
             k: getattr(self, k) for k in ("neighbours", "retrieved", "components", "reach", "top", "bank")
         }
-        arrays = {"bank": self.bank_, "cells": self.cells_}
+        arrays: dict[str, NDArray[Any]] = {"bank": self.bank_, "cells": self.cells_}
         for kind, whitenings in (("cell", self.cell_whitening_), ("whole", self.whitening_)):
             for i, w in enumerate(whitenings):
                 arrays |= {f"{kind}{i}_mean": w.mean, f"{kind}{i}_matrix": w.matrix}
@@ -166,7 +180,7 @@ def _whitenings(arrays: dict[str, Array], kind: str) -> list[Whitening]:
 
 
 def _unit(vectors: Array) -> Array:
-    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)
+    return np.asarray(vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6))
 
 
 def _pooled(maps: Array) -> list[Array]:

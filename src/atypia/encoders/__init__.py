@@ -11,7 +11,7 @@ from atypia.encoders.resnet50 import load_resnet50
 from atypia.encoders.weights import weights_at_hand
 from atypia.errors import BadOption
 
-__all__ = ["ENCODERS", "Encoder", "deepest_cut", "load_encoder"]
+__all__ = ["AUTO", "ENCODERS", "Encoder", "deepest_cut", "load_encoder", "resolve_encoder"]
 
 AUTO = "auto"
 
@@ -43,14 +43,16 @@ def load_encoder(
     EfficientNet-lite0; the returned encoder's `name` says which.
     Raises BadOption for an unknown name or cut, WeightsError where weights cannot be had.
     """
-    if name == AUTO:
-        name = _at_hand(weights)
+    name = resolve_encoder(name, weights)
     if name not in ENCODERS:
         raise BadOption(f"Expected an encoder out of {', '.join([AUTO, *ENCODERS])}, received '{name}'.")
     return ENCODERS[name](cut, weights=weights, threads=threads)
 
 
-def _at_hand(weights: Path | None) -> str:
+def resolve_encoder(name: str, weights: Path | None = None) -> str:
+    """Return what `auto` stands for on this machine, and any other name as it is."""
+    if name != AUTO:
+        return name
     return "resnet50" if weights_at_hand(weights) is not None else "efficientnet-lite0"
 
 
@@ -63,7 +65,7 @@ SCALES: dict[str, tuple[str, ...]] = {
 
 def deepest_cut(name: str, weights: Path | None, scales: int) -> tuple[str, ...]:
     """Return the deepest `scales` cuts of an encoder, `auto` being resolved as `load_encoder` does."""
-    cuts = SCALES[_at_hand(weights) if name == AUTO else name]
+    cuts = SCALES[resolve_encoder(name, weights)]
     if not 1 <= scales <= len(cuts):
         raise BadOption(f"Expected between 1 and {len(cuts)} scales, received {scales}.")
     return cuts[-scales:]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from atypia.atomic import atomic
 from atypia.encoders.base import Encoder
 from atypia.errors import OutputError
 from atypia.scan import Image
@@ -18,6 +17,8 @@ from atypia.scan import Image
 LIMIT = 8 * 2**30
 TRIM_TO = 0.8
 TRIM_EVERY = 512
+
+Features = NDArray[np.float16]
 
 
 @final
@@ -32,55 +33,45 @@ class FeatureCache:
         self.folder, self.limit = folder, limit
         self._written = 0
 
-    def features(self, encoder: Encoder, pixels: Image, keys: list[str]) -> list[NDArray[np.float16]]:
+    def features(self, encoder: Encoder, pixels: Image, keys: list[str]) -> list[Features]:
         """Return the features (N, h, w, C) of prepared pixels (N, S, S), one array for each cut.
 
-        `keys` name the content of each scan (see `content_key`). What is missing is computed and kept.
+        `keys` name the content of each scan (see `content_key`). What is missing or damaged is computed and
+        kept; raises OutputError where there is no room for it.
         """
-        paths = [self.folder / encoder.fingerprint[:16] / key[:2] / f"{key}.npy" for key in keys]
-        rows = [self._load(path) for path in paths]
-        missing = [i for i, row in enumerate(rows) if row is None]
-        if missing:
-            computed = encoder(pixels[missing])
-            for place, i in enumerate(missing):
-                rows[i] = np.concatenate([c[place].ravel() for c in computed]).astype(np.float16)
-                self._store(paths[i], rows[i])
-        return self._unpack(encoder, np.stack([row for row in rows if row is not None]), pixels.shape[-1])
-
-    def _unpack(self, encoder: Encoder, rows: NDArray[np.float16], size: int) -> list[NDArray[np.float16]]:
+        size = pixels.shape[-1]
         shapes = [(size // s, size // s, c) for s, c in zip(encoder.strides, encoder.channels, strict=True)]
         ends = np.cumsum([np.prod(shape) for shape in shapes])
+        rows = np.empty((len(pixels), int(ends[-1])), np.float16)
+        paths = [self.folder / encoder.fingerprint[:16] / key[:2] / f"{key}.npy" for key in keys]
+        missing = [i for i, path in enumerate(paths) if not _load(path, rows[i])]
+        if missing:
+            maps = [m.reshape(len(missing), -1) for m in encoder(pixels[missing])]
+            rows[missing] = _half(np.concatenate(maps, axis=1))
+            for i in missing:
+                self._store(paths[i], rows[i])
         parts = np.split(rows, ends[:-1], axis=1)
         return [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    def _load(self, path: Path) -> NDArray[np.float16] | None:
+    def _store(self, path: Path, row: Features) -> None:
         try:
-            row = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return None
-        return row if row.dtype == np.float16 and row.ndim == 1 else None
-
-    def _store(self, path: Path, row: NDArray[np.float16] | None) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-                np.save(file, row)
-            Path(file.name).replace(path)
-        except OSError as error:
+            with atomic(path) as temporary, temporary.open("wb") as file:
+                np.lib.format.write_array(file, row, allow_pickle=False)
+        except OutputError as error:
             raise OutputError(
-                f"{path}: a feature could not be cached ({error}). Free some space, or name another "
-                "folder by the environment variable ATYPIA_CACHE."
+                f"{error} The environment variable ATYPIA_CACHE names another folder for what is cached."
             ) from error
-        self._written += 1
+        # Also after the first, or many small fits would never trim.
         if self._written % TRIM_EVERY == 0:
             self.trim()
+        self._written += 1
 
     def trim(self) -> None:
         """Delete the files used longest ago until the folder is well under its limit."""
-        files = []
-        for path in self.folder.rglob("*.npy"):
+        files: list[tuple[float, int, Path]] = []
+        for path in self.folder.rglob("*.*"):  # what a killed process left half written as well
             try:
-                stat = os.stat(path)
+                stat = path.stat()
             except FileNotFoundError:
                 continue
             files.append((max(stat.st_atime, stat.st_mtime), stat.st_size, path))
@@ -99,3 +90,22 @@ def content_key(pixels: Image, foreground: NDArray[np.bool_]) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(pixels, dtype=np.float32).tobytes())
     digest.update(np.packbits(foreground).tobytes())
     return digest.hexdigest()
+
+
+def _load(path: Path, row: Features) -> bool:
+    """Read a file into `row`; tell whether it was there and whole."""
+    try:
+        with path.open("rb") as file:
+            found = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    if found.dtype != np.float16 or found.shape != row.shape:
+        return False
+    row[:] = found
+    return True
+
+
+def _half(values: NDArray[np.float32]) -> Features:
+    """Return float16, what it cannot hold being cut to its largest value."""
+    most = float(np.finfo(np.float16).max)
+    return np.clip(values, -most, most).astype(np.float16)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from atypia.scan import Image, Mask
+
+Array = NDArray[np.float64]
 
 ROTATION = 8.0
 SCALE = 0.07
@@ -39,7 +42,7 @@ def _alter(pixels: Image, foreground: Mask, rng: np.random.Generator) -> tuple[I
     return _intensity(moved, rng), head
 
 
-def _affine(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _affine(size: int, rng: np.random.Generator) -> tuple[Array, Array]:
     angle = np.deg2rad(rng.uniform(-ROTATION, ROTATION))
     scale = 1 + rng.uniform(-SCALE, SCALE, 2)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * scale
@@ -56,4 +59,4 @@ def _intensity(pixels: Image, rng: np.random.Generator) -> Image:
         out = ndimage.gaussian_filter(out, rng.uniform(0.4, 1.2))
     sigma = rng.uniform(0, NOISE)
     noise = rng.standard_normal((2, *pixels.shape), dtype=np.float32) * sigma
-    return np.clip(np.hypot(out + noise[0], noise[1]), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.hypot(out + noise[0], noise[1]), 0, 1), dtype=np.float32)

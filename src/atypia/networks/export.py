@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import logging
 import os
@@ -14,28 +15,41 @@ from typing import Any
 
 import onnx
 
-from atypia.errors import AtypiaError
+from atypia.errors import AtypiaError, MissingExtra
 from atypia.keras_backend import keras
 
 OUTPUTS = ("score", "map", "reconstruction")
+# Keras' backend -> the package that turns its graphs into ONNX.
+CONVERTERS = {"tensorflow": "tf2onnx", "torch": "torch"}
 
 
-def to_onnx(model: Any, inputs: list[str]) -> bytes:
-    """Return the graph of a scoring model, its inputs named as given and its outputs as in OUTPUTS.
+def check_export() -> None:
+    """Raise where the trained network could not be exported, before any time is spent on training.
 
-    Raises AtypiaError where the Keras backend in use cannot export (those that can: TensorFlow, PyTorch).
+    AtypiaError where Keras' backend cannot (TensorFlow and PyTorch can), MissingExtra where a part lacks.
     """
-    k = keras()
-    if k.backend.backend() not in ("tensorflow", "torch"):
+    backend = keras().backend.backend()
+    if backend not in CONVERTERS:
         raise AtypiaError(
-            f"Keras' backend {k.backend.backend()!r} cannot export to ONNX. Set KERAS_BACKEND to tensorflow or torch."
+            f"Expected a Keras backend that exports to ONNX ({', '.join(CONVERTERS)}), received {backend}. "
+            "Set the environment variable KERAS_BACKEND."
         )
-    signature = [k.InputSpec(shape=(None, *i.shape[1:]), dtype="float32") for i in model.inputs]
+    if importlib.util.find_spec(CONVERTERS[backend]) is None:
+        raise MissingExtra(f"Exporting a network ({CONVERTERS[backend]})", "train")
+
+
+def to_onnx(model: Any) -> bytes:
+    """Return the graph of a scoring model: its inputs named as in Keras, its outputs as in OUTPUTS."""
+    check_export()
+    signature = [
+        keras().InputSpec(shape=(None, *put.shape[1:]), dtype="float32", name=put.name)
+        for put in model.inputs
+    ]
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "network.onnx"
         model.export(path, format="onnx", verbose=False, input_signature=[signature])
         graph = onnx.load(path)
-    _rename(graph.graph, [put.name for put in graph.graph.input], inputs)
+    _rename(graph.graph, [put.name for put in graph.graph.input], [put.name for put in model.inputs])
     _rename(graph.graph, [put.name for put in graph.graph.output], list(OUTPUTS))
     graph.producer_name, graph.producer_version = "atypia", ""
     onnx.checker.check_model(graph)

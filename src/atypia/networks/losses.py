@@ -18,7 +18,7 @@ def gaussian_kernel(sigma: float) -> NDArray[np.float32]:
     radius = max(1, round(3 * sigma))
     x = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (x / sigma) ** 2)
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 
 def blur(pictures: Any, sigma: float) -> Any:
@@ -51,7 +51,7 @@ def ssim_error(truth: Any, reconstruction: Any) -> Any:
 
 
 def cosine_error(components: Any, expected: Any) -> Any:
-    """Return 1 - cosine similarity per cell, averaged over layers: (N, G, G, L, K) -> (N, G, G), in [0, 2]."""
+    """Return 1 - cosine similarity per cell, the mean of layers: (N, G, G, L, K) -> (N, G, G), in [0, 2]."""
     ops = keras().ops
     product = ops.sum(components * expected, axis=-1)
     lengths = ops.sum(components * components, axis=-1) * ops.sum(expected * expected, axis=-1)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from atypia.errors import BadOption
 from atypia.keras_backend import keras
 from atypia.networks.recipe import Recipe
 from atypia.networks.whitening import Whitening
 
 # Keeps the first steps of a variational network from overflowing.
 LOG_VARIANCE = 8.0
+# Small sets of scans give few steps: Keras' own 0.99 would still be near its start when training ends.
+NORM_MOMENTUM = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +36,26 @@ class Network:
     code_log_variance: Any | None
 
 
+def check_stages(recipe: Recipe, size: int, grid: int) -> None:
+    """Raise BadOption where the decoder's stages do not lead from a grid of features to pictures of `size`.
+
+    Every stage doubles the grid, and some start from the features' own.
+    """
+    stages = len(recipe.decoder)
+    grids = [size // 2 ** (stages - stage) for stage in range(stages)]
+    if size % 2**stages:
+        raise BadOption(
+            f"Expected pictures that {stages} doublings lead to, received {size} pixels. Choose a size that "
+            f"is a multiple of {2**stages}, or another number of decoder stages."
+        )
+    wants_grid = recipe.loss == "features" or recipe.bottleneck == "conv"
+    if wants_grid and grid not in grids:
+        raise BadOption(
+            f"Expected decoder stages that pass the features' grid of {grid}x{grid}, received "
+            f"{stages} stages, on grids of {', '.join(map(str, grids))}. Choose more stages."
+        )
+
+
 def build(
     recipe: Recipe,
     shapes: list[tuple[int, int, int]],
@@ -42,16 +68,27 @@ def build(
 
     `features` are given where an encoder that is trained as well stands in front; else they are inputs.
     """
-    keras().utils.set_random_seed(seed)
+    grid = min(shape[0] for shape in shapes)
     if features is None:
         features = [keras().Input(shape, name=f"features_{i}") for i, shape in enumerate(shapes)]
-    grid = min(shape[0] for shape in shapes)
-    pooled = [_pool(f, shape[0] // grid) for f, shape in zip(features, shapes, strict=True)]
-    components = _components(pooled, whitening)
-    read = _flat_layers(components, grid) if components is not None else _join(pooled)
-    mean, log_variance, code = _bottleneck(recipe, read, seed)
-    expected, reconstruction = _decode(recipe, code, size, grid, components)
+    with _seeded(seed):
+        pooled = [_pool(f, shape[0] // grid) for f, shape in zip(features, shapes, strict=True)]
+        components = _components(pooled, whitening)
+        read = _flat_layers(components, grid) if components is not None else _join(pooled)
+        mean, log_variance, code = _bottleneck(recipe, read, seed)
+        expected, reconstruction = _decode(recipe, code, size, grid, components)
     return Network(features, reconstruction, components, expected, mean, log_variance)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Make the weights that Keras draws follow from `seed`, and leave Python's own generator as it was."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _pool(features: Any, factor: int) -> Any:
@@ -78,31 +115,32 @@ def _flat_layers(components: Any, grid: int) -> Any:
 
 
 def _normal(recipe: Recipe, x: Any) -> Any:
-    x = keras().layers.BatchNormalization()(x) if recipe.batch_norm else x
+    x = keras().layers.BatchNormalization(momentum=NORM_MOMENTUM)(x) if recipe.batch_norm else x
     return keras().layers.Activation("relu")(x)
 
 
 def _bottleneck(recipe: Recipe, x: Any, seed: int) -> tuple[Any, Any | None, Any]:
+    """Return the code's mean, the logarithm of its variance where it has one, and the code itself."""
     layers = keras().layers
     if recipe.bottleneck == "dense":
         x = layers.Flatten()(x)
-        for width in recipe.code[:-1]:
-            x = _normal(recipe, layers.Dense(width, use_bias=not recipe.batch_norm)(x))
-        make = layers.Dense
-    else:
-        for width in recipe.code[:-1]:
-            x = _normal(recipe, layers.Conv2D(width, 3, padding="same", use_bias=not recipe.batch_norm)(x))
-
-        def make(width: int, name: str) -> Any:
-            return layers.Conv2D(width, 1, name=name)
-
-    mean = make(recipe.code[-1], name="code")(x)
+    for width in recipe.code[:-1]:
+        x = _normal(recipe, _narrow(recipe, width, 3, use_bias=not recipe.batch_norm)(x))
+    mean = _narrow(recipe, recipe.code[-1], 1, name="code")(x)
     if recipe.variational:
-        spread = make(recipe.code[-1], name="code_log_variance")(x)
+        spread = _narrow(recipe, recipe.code[-1], 1, name="code_log_variance")(x)
         log_variance = keras().ops.clip(spread, -LOG_VARIANCE, LOG_VARIANCE)
         return mean, log_variance, _sampling(seed)([mean, log_variance])
     code = mean if recipe.loss == "features" else layers.Activation("relu")(mean)
     return mean, None, layers.Dropout(recipe.dropout, seed=seed)(code) if recipe.dropout else code
+
+
+def _narrow(recipe: Recipe, width: int, kernel: int, **options: Any) -> Any:
+    """Return a layer of the bottleneck: dense, or a convolution."""
+    layers = keras().layers
+    if recipe.bottleneck == "dense":
+        return layers.Dense(width, **options)
+    return layers.Conv2D(width, kernel, padding="same", **options)
 
 
 def _sampling(seed: int) -> Any:
@@ -128,36 +166,43 @@ def _sampling(seed: int) -> Any:
 def _decode(
     recipe: Recipe, code: Any, size: int, grid: int, components: Any | None
 ) -> tuple[Any | None, Any]:
+    """Return the whitened features that the code lets one expect, where asked for, and the picture."""
     layers = keras().layers
-    stages = len(recipe.decoder)
-    start = size // 2**stages
-    if recipe.bottleneck == "dense":
-        x = _normal(recipe, layers.Dense(start * start * recipe.decoder[0])(code))
-        x = layers.Reshape((start, start, recipe.decoder[0]))(x)
-    else:
-        x = layers.AveragePooling2D(grid // start)(code) if grid > start else code
-        x = _normal(recipe, layers.Conv2D(recipe.decoder[0], 3, padding="same")(x))
+    x = _first_stage(recipe, code, size // 2 ** len(recipe.decoder), grid)
     expected = None
-    wants_features = components is not None and recipe.loss == "features"
-    for stage, width in enumerate([*recipe.decoder[1:], 1]):
-        if wants_features and x.shape[1] == grid:
-            expected = _expected(code if recipe.bottleneck == "dense" else None, x, components)
-        last = stage == stages - 1
+    widths = (*recipe.decoder[1:], 1)
+    for stage, width in enumerate(widths, start=1):
+        if recipe.loss == "features" and x.shape[1] == grid:
+            expected = _expected(recipe, code, x, components)
         x = layers.Conv2DTranspose(width, 3, strides=2, padding="same")(x)
-        if not last:
-            x = _normal(recipe, x)
-            for _ in range(recipe.extra_layers):
-                x = _normal(recipe, layers.Conv2D(width, 3, padding="same")(x))
-    picture = layers.Activation("sigmoid")(x)
-    return expected, layers.Reshape((size, size))(picture)
+        if stage < len(widths):
+            x = _refined(recipe, x, width)
+    return expected, layers.Reshape((size, size))(layers.Activation("sigmoid")(x))
 
 
-def _expected(code: Any | None, x: Any, components: Any) -> Any:
-    """Decode the whitened features: a linear map of the code (a principal-component decoder), refined."""
+def _refined(recipe: Recipe, x: Any, width: int) -> Any:
+    x = _normal(recipe, x)
+    for _ in range(recipe.extra_layers):
+        x = _normal(recipe, keras().layers.Conv2D(width, 3, padding="same")(x))
+    return x
+
+
+def _first_stage(recipe: Recipe, code: Any, start: int, grid: int) -> Any:
+    layers, width = keras().layers, recipe.decoder[0]
+    if recipe.bottleneck == "dense":
+        x = _normal(recipe, layers.Dense(start * start * width)(code))
+        return layers.Reshape((start, start, width))(x)
+    x = layers.AveragePooling2D(grid // start)(code) if grid > start else code
+    return _normal(recipe, layers.Conv2D(width, 3, padding="same")(x))
+
+
+def _expected(recipe: Recipe, code: Any, x: Any, components: Any) -> Any:
+    """Decode the whitened features: from a dense code linearly, as principal components are; else by 1x1.
+
+    A convolutional decoder from a dense code, alone or added to the linear one, separated no better.
+    """
     layers = keras().layers
     shape = components.shape[1:]
-    refined = layers.Conv2D(shape[-1] * shape[-2], 1)(x)
-    if code is not None:
-        linear = layers.Dense(int(np.prod(shape)))(code)
-        refined = layers.Add()([refined, layers.Reshape(refined.shape[1:])(linear)])
-    return layers.Reshape(shape, name="expected")(refined)
+    dense = recipe.bottleneck == "dense"
+    flat = layers.Dense(int(np.prod(shape)))(code) if dense else layers.Conv2D(shape[-1] * shape[-2], 1)(x)
+    return layers.Reshape(shape, name="expected")(flat)

@@ -1,4 +1,4 @@
-"""A recipe: everything that makes one reconstructing network, its training and its score differ from another."""
+"""A recipe: all that makes one reconstructing network, its training and its score differ from another."""
 
 from __future__ import annotations
 
@@ -11,6 +11,26 @@ Loss = Literal["mse", "ssim", "features"]
 Score = Literal["mse", "relative", "ssim", "features"]
 Region = Literal["image", "foreground"]
 Bottleneck = Literal["dense", "conv"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "loss": get_args(Loss),
+    "score": get_args(Score),
+    "region": get_args(Region),
+    "bottleneck": get_args(Bottleneck),
+}
+_LOWEST = {
+    "scales": 1,
+    "whiten": 0,
+    "extra_layers": 0,
+    "kl_weight": 0,
+    "kl_anneal": 0,
+    "epochs": 1,
+    "batch_size": 1,
+    "weight_decay": 0,
+    "augment": 0,
+    "epoch_size": 0,
+    "smoothing": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -67,28 +87,30 @@ class Recipe:
     smoothing: float = 2.0
 
     def __post_init__(self) -> None:
-        positive = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
-        for name, value in positive.items():
-            if value <= 0:
-                raise BadOption(f"Expected {name} above 0; received {value}.")
-        for name, choices in (
-            ("loss", Loss),
-            ("score", Score),
-            ("region", Region),
-            ("bottleneck", Bottleneck),
-        ):
-            if getattr(self, name) not in get_args(choices):
-                raise BadOption(
-                    f"Expected {name} out of {', '.join(get_args(choices))}; received {getattr(self, name)!r}."
-                )
+        for name, lowest in _LOWEST.items():
+            if not getattr(self, name) >= lowest:
+                raise BadOption(f"Expected {name} of at least {lowest}; received {getattr(self, name)}.")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                told = f"Expected {name} out of {', '.join(choices)}"
+                raise BadOption(f"{told}; received {getattr(self, name)!r}.")
+        for name in ("code", "decoder"):
+            widths = getattr(self, name)
+            if not widths or min(widths) < 1:
+                raise BadOption(f"Expected {name} as one or more widths above 0; received {widths}.")
+        if not self.learning_rate > 0:
+            raise BadOption(f"Expected learning_rate above 0; received {self.learning_rate}.")
+        if not 0 <= self.dropout < 1:
+            raise BadOption(f"Expected dropout in [0, 1); received {self.dropout}.")
+        if not 0 < self.top <= 1:
+            raise BadOption(f"Expected top in (0, 1]; received {self.top}.")
+        self._check_features()
+
+    def _check_features(self) -> None:
         if self.score == "features" and self.loss != "features":
             raise BadOption("The score 'features' needs the loss 'features', which decodes them.")
         if self.loss == "features" and not self.whiten:
             raise BadOption("The loss 'features' needs whitened features: give 'whiten' above 0.")
-        if not 0 < self.top <= 1:
-            raise BadOption(f"Expected top in (0, 1]; received {self.top}.")
-        if not self.decoder or not self.code:
-            raise BadOption("A network needs at least one decoder stage and one code width.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -96,11 +118,15 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Rebuild from `to_dict`; raise CorruptArtefact on names that no recipe has."""
+        """Rebuild from `to_dict`; raise CorruptArtefact on what no recipe has."""
         known = {item.name for item in fields(cls)}
         if unknown := set(values) - known:
             raise CorruptArtefact(f"Not a network recipe: unknown {', '.join(sorted(unknown))}.")
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        try:
+            return cls(**given)
+        except (BadOption, TypeError) as error:
+            raise CorruptArtefact(f"Not a network recipe: {error}") from error
 
 
 REFERENCE = Recipe(

@@ -35,17 +35,23 @@ def make_scorer(network: Network, recipe: Recipe, inputs: list[Any], size: int, 
 
 def _error(network: Network, recipe: Recipe, pixels: Any, region: Any) -> tuple[Any, Any]:
     """Return the error (N, h, w) and the region on the same grid."""
-    ops = keras().ops
     if recipe.score == "features":
         error = losses.cosine_error(network.components, network.expected)
         factor = pixels.shape[1] // error.shape[1]
-        cells = ops.average_pool(ops.expand_dims(region, -1), factor)[..., 0]
-        return error, ops.cast(cells > 0.5, "float32")
+        return error, _cells(region, factor)
     if recipe.score == "ssim":
         return losses.ssim_error(pixels, network.reconstruction), region
     difference = pixels - network.reconstruction
     error = difference * difference
     return (error / _variance(pixels, region) if recipe.score == "relative" else error), region
+
+
+def _cells(region: Any, factor: int) -> Any:
+    """Return the cells that lie mostly in the region, and all of them where none does."""
+    ops = keras().ops
+    share = ops.average_pool(ops.expand_dims(region, -1), factor)[..., 0]
+    mostly = ops.cast(share > 0.5, "float32")
+    return ops.maximum(mostly, 1 - ops.max(mostly, axis=(1, 2), keepdims=True))
 
 
 def _variance(pixels: Any, region: Any) -> Any:

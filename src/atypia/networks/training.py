@@ -1,9 +1,10 @@
-"""The one training loop: progress with time left, a checkpoint after every epoch, and resuming after a kill."""
+"""The one training loop: progress with time left, a checkpoint after every epoch, resuming after a kill."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from atypia.errors import OutputError, TrainingDiverged
+from atypia.errors import TrainingDiverged
+from atypia.networks.checkpoint import Checkpoint, History
 from atypia.networks.recipe import Recipe
 
-History = list[dict[str, float]]
+Inputs = list[NDArray[np.float32]]
+Truth = NDArray[np.float32]
 
 
 class Examples(Protocol):
@@ -29,9 +32,7 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def get(
-        self, indices: NDArray[np.intp], view: int
-    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    def get(self, indices: NDArray[np.intp], view: int) -> tuple[Inputs, Truth]:
         """Return inputs and truth of these scans in their `view`-th altered copy (0: unaltered)."""
 
 
@@ -53,22 +54,24 @@ def train(model: Any, examples: Examples, plan: Plan, mixed: Examples | None = N
     """
     recipe = plan.recipe
     model.optimizer.build(model.trainable_variables)
-    key = _key(plan, examples)
-    history = _restore(model, plan.checkpoint, key) if plan.resume else []
-    steps = -(-_epoch_length(recipe, examples) // recipe.batch_size)
-    bar = tqdm(
-        total=recipe.epochs * steps, initial=len(history) * steps, desc="training", unit="step", disable=None
-    )
-    with bar:
+    variables = [*model.variables, *model.optimizer.variables]
+    checkpoint = Checkpoint(plan.checkpoint, _key(plan, examples))
+    history = checkpoint.restore(variables, recipe.epochs) if plan.resume else []
+    with _bar(recipe, len(history), _steps(recipe, examples)) as bar:
         for epoch in range(len(history), recipe.epochs):
             started = time.perf_counter()
             logs = _one_epoch(model, examples, plan, epoch, bar)
             if mixed is not None:
-                logs["validation_loss"] = _mixed_loss(model, mixed, recipe.batch_size)
+                logs |= _mixed_loss(model, mixed, recipe.batch_size)
             history.append({"epoch": epoch + 1, **logs, "seconds": round(time.perf_counter() - started, 3)})
-            _save(model, plan.checkpoint, key, history)
+            checkpoint.save(variables, history)
             _tell(history[-1], recipe.epochs, bar)
     return history
+
+
+def _bar(recipe: Recipe, done: int, steps: int) -> Any:
+    total, initial = recipe.epochs * steps, done * steps
+    return tqdm(total=total, initial=initial, desc="training", unit="step", disable=None)
 
 
 def _one_epoch(model: Any, examples: Examples, plan: Plan, epoch: int, bar: Any) -> dict[str, float]:
@@ -76,25 +79,31 @@ def _one_epoch(model: Any, examples: Examples, plan: Plan, epoch: int, bar: Any)
     model.kl_now.assign(recipe.kl_weight * min(1.0, (epoch + 1) / max(1, recipe.kl_anneal)))
     model.reset_metrics()
     logs: dict[str, Any] = {}
-    for inputs, truth in _ahead(
-        examples, _order(plan, examples, epoch), recipe.batch_size, _view(recipe, epoch)
-    ):
+    order, view = _order(plan, examples, epoch), epoch % (recipe.augment + 1)
+    for inputs, truth in _ahead(examples, order, recipe.batch_size, view):
         logs = model.train_on_batch(inputs, truth, return_dict=True)
-        if not np.isfinite(logs["loss"]):
-            raise TrainingDiverged(
-                f"The loss is no longer a number in epoch {epoch + 1}. Likely cause: the learning rate "
-                f"{recipe.learning_rate:g} is too high. The state after epoch {epoch} is kept in "
-                f"{plan.checkpoint}; train anew with a smaller --learning-rate."
-            )
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise _diverged(plan, epoch)
         bar.update()
-        bar.set_postfix(
-            epoch=f"{epoch + 1}/{recipe.epochs}", loss=f"{float(logs['loss']):.4f}", refresh=False
-        )
+        bar.set_postfix(epoch=f"{epoch + 1}/{recipe.epochs}", loss=f"{loss:.4f}", refresh=False)
     return {name: float(value) for name, value in logs.items()}
+
+
+def _diverged(plan: Plan, epoch: int) -> TrainingDiverged:
+    kept = f"The state after epoch {epoch} is kept in {plan.checkpoint}; train" if epoch else "Train"
+    return TrainingDiverged(
+        f"The loss is no longer a number in epoch {epoch + 1}. Likely cause: the learning rate "
+        f"{plan.recipe.learning_rate:g} is too high. {kept} anew with a smaller --learning-rate."
+    )
 
 
 def _epoch_length(recipe: Recipe, examples: Examples) -> int:
     return min(recipe.epoch_size or len(examples), len(examples))
+
+
+def _steps(recipe: Recipe, examples: Examples) -> int:
+    return -(-_epoch_length(recipe, examples) // recipe.batch_size)
 
 
 def _order(plan: Plan, examples: Examples, epoch: int) -> NDArray[np.intp]:
@@ -103,13 +112,9 @@ def _order(plan: Plan, examples: Examples, epoch: int) -> NDArray[np.intp]:
     return rng.permutation(len(examples))[: _epoch_length(plan.recipe, examples)]
 
 
-def _view(recipe: Recipe, epoch: int) -> int:
-    return epoch % (recipe.augment + 1)
-
-
 def _ahead(
     examples: Examples, order: NDArray[np.intp], size: int, view: int
-) -> Iterator[tuple[list[NDArray[np.float32]], NDArray[np.float32]]]:
+) -> Iterator[tuple[Inputs, Truth]]:
     """Read one batch ahead of the one being trained on."""
     parts = [order[i : i + size] for i in range(0, len(order), size)]
     with ThreadPoolExecutor(1) as pool:
@@ -120,16 +125,19 @@ def _ahead(
         yield coming.result()
 
 
-def _mixed_loss(model: Any, mixed: Examples, size: int) -> float:
+def _mixed_loss(model: Any, mixed: Examples, size: int) -> dict[str, float]:
+    """Return the mean loss of the set; nothing where it is not a number, which no file could keep."""
     model.reset_metrics()
-    loss = 0.0
+    loss = math.nan
     for start in range(0, len(mixed), size):
         inputs, truth = mixed.get(np.arange(start, min(start + size, len(mixed))), 0)
-        loss += float(model.test_on_batch(inputs, truth, return_dict=True)["loss"]) * len(truth)
-    return loss / len(mixed)
+        # Keras answers with the mean of all batches since the reset, by their sizes.
+        loss = float(model.test_on_batch(inputs, truth, return_dict=True)["loss"])
+    return {"validation_loss": loss} if math.isfinite(loss) else {}
 
 
 def _tell(entry: dict[str, float], epochs: int, bar: Any) -> None:
+    """Print some ten lines in all where there is no terminal to draw a bar on."""
     if sys.stderr.isatty() or (entry["epoch"] % max(1, epochs // 10) and entry["epoch"] != epochs):
         return
     told = ", ".join(f"{k} {v:.4f}" for k, v in entry.items() if k not in ("epoch", "seconds"))
@@ -141,40 +149,3 @@ def _key(plan: Plan, examples: Examples) -> str:
     recipe = {k: v for k, v in plan.recipe.to_dict().items() if k != "epochs"}
     text = json.dumps([recipe, plan.seed, examples.fingerprint, len(examples)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _variables(model: Any) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]
-
-
-def _save(model: Any, path: Path, key: str, history: History) -> None:
-    arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
-    header = np.frombuffer(json.dumps({"key": key, "history": history}).encode(), np.uint8)
-    temporary = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez(file, header=header, **arrays)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: the checkpoint could not be written ({error}). Free some space."
-        ) from error
-
-
-def _restore(model: Any, path: Path, key: str) -> History:
-    """Load a checkpoint of this very training; return its history, empty where there is none."""
-    if not path.exists():
-        return []
-    with np.load(path, allow_pickle=False) as saved:
-        header = json.loads(saved["header"].tobytes())
-        if header["key"] != key:
-            print(
-                f"{path}: of another training (data, recipe or seed differ); starting anew.", file=sys.stderr
-            )
-            return []
-        for i, variable in enumerate(_variables(model)):
-            variable.assign(saved[f"v{i}"])
-    history: History = header["history"]
-    return history

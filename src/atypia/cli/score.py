@@ -1,0 +1,83 @@
+"""`score`: a verdict on every scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from atypia.cli import options
+from atypia.cli.command import Taught
+from atypia.notice import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from atypia.screening import Tally
+
+FORMATS = ("csv", "jsonl", "parquet")
+
+
+@click.command(
+    cls=Taught,
+    short_help="Judge scans with a fitted Screener.",
+    examples=(
+        "atypia score brain.atypia scans/ -o out",
+        "atypia score brain.atypia a.png b.png -o out --heatmaps",
+        "atypia score brain.atypia table.csv --root images/ -o out --format parquet",
+    ),
+    glossary={
+        "Columns of the findings": [
+            ("name", "the scan, as its folder or table names it"),
+            ("verdict", "normal, abnormal or unreadable"),
+            ("score", "how abnormal, in the detector's own units; higher is more abnormal"),
+            ("p_value", "share of healthy calibration scans that score as high; small is unusual"),
+            ("threshold", "the score above which a scan is flagged"),
+            ("flagged", "true, false, or empty for a scan that could not be judged"),
+            ("error", "why a scan could not be judged: what was expected, what came, what to do"),
+        ]
+    },
+)
+@click.argument("model", type=options.PATH)
+@click.argument("scans", nargs=-1, required=True, type=options.PATH)
+@options.out("FOLDER", "Folder for the findings, and for heatmaps/.")
+@options.root
+@click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", help="Kind of table.")
+@click.option("--heatmaps", is_flag=True, help="Also write each scan with its heat map over it, as PNG.")
+@options.threads
+def score(
+    model: Path,
+    scans: tuple[Path, ...],
+    out: Path,
+    root: Path | None,
+    kind: str,
+    heatmaps: bool,
+    threads: int | None,
+) -> None:
+    """Judge scans: a row for each in OUT/findings.csv, also for those that could not be read.
+
+    MODEL is what 'atypia fit' saved. SCANS are pictures, folders or tables. Findings that an earlier run left
+    in the folder are replaced. The exit code is 1 where some scan could not be judged.
+    """
+    from atypia.destination import claim_folder, replacing
+    from atypia.reading.collection import read_collections
+    from atypia.screener import Screener
+    from atypia.screening import score_to_folder
+
+    collection = read_collections(scans, root=root)
+    screener = Screener.load(model)
+    screener.use_threads(threads)
+    claim_folder(out)
+    with replacing(out, "findings.*", "heatmaps/*.png"):
+        tally = score_to_folder(screener, collection, out, kind, heatmaps)
+    _tell(tally, out / "heatmaps" if heatmaps else None)
+    click.get_current_context().exit(1 if tally.unreadable else 0)
+
+
+def _tell(tally: Tally, heatmaps: Path | None) -> None:
+    counts = f"{tally.judged} {'scan' if tally.judged == 1 else 'scans'} judged, {tally.flagged} abnormal"
+    click.echo(f"{counts}\nfindings: {tally.table}")
+    if heatmaps is not None and tally.judged:
+        click.echo(f"heat maps: {heatmaps}")
+    if tally.unreadable:
+        click.echo(f"{tally.unreadable} could not be judged: see the column error of {tally.table}", err=True)
+    click.echo(RESEARCH_USE_ONLY)

@@ -1,0 +1,22 @@
+"""Where and how a fit runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from atypia.detectors.batch import PreparedSet
+
+
+@dataclass(frozen=True, eq=False)
+class FitContext:
+    """What a fit is told beside the healthy scans.
+
+    `work` holds its caches and checkpoints and outlives a kill; `resume` goes on from what lies there.
+    `labelled` is a mixed set whose loss may be reported; it never chooses anything.
+    """
+
+    work: Path
+    seed: int = 0
+    resume: bool = False
+    labelled: PreparedSet | None = None

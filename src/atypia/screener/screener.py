@@ -1,0 +1,197 @@
+"""The Screener itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from atypia.artefact import Artefact, read_artefact, write_artefact
+from atypia.detectors import DETECTORS, Detector, FitContext, State
+from atypia.errors import BadOption, CorruptArtefact
+from atypia.loading import Loaded, in_batches, load
+from atypia.notice import RESEARCH_USE_ONLY
+from atypia.preparation import Preparation
+from atypia.reading.collection import Collection, Row
+from atypia.scan import Finding, Scan
+from atypia.screener.calibration import BATCH, calibrate
+from atypia.screener.fit_report import FitReport
+from atypia.screener.healthy_map import HealthyMap
+from atypia.screener.judging import Judge
+from atypia.screener.parting import Items, Scans, demand_enough, part_scans
+from atypia.screener.prepared_folder import PreparedFolder, prepare_to_folder, scratch
+from atypia.screener.provenance import provenance_of
+from atypia.threshold import Threshold, check_rule
+
+
+@dataclass
+class Screener:
+    """Finds abnormal scans after having seen healthy ones.
+
+    >>> Screener(rule="quantile", parameter=0.95).rule
+    'quantile'
+    """
+
+    detector: Detector = field(default_factory=lambda: DETECTORS["autoencoder"]())
+    preparation: Preparation = field(default_factory=Preparation)
+    rule: str = "mean+std"
+    parameter: float | None = None
+    threshold_: Threshold | None = None
+    healthy_map_: HealthyMap | None = None
+    report_: FitReport | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_rule(self.rule, self.parameter)
+
+    def fit(
+        self,
+        scans: Scans,
+        *,
+        calibration: Scans | None = None,
+        labelled: Collection | None = None,
+        seed: int = 0,
+        work: Path | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Learn from healthy scans, then calibrate on healthy scans that the detector has not seen.
+
+        A collection with splits gives its `train` rows to the detector and its `threshold` rows to the
+        threshold. Else a fifth, whole groups together, is set aside for calibration.
+        `labelled` is a mixed validation set that is reported and never chooses anything.
+        `work` keeps checkpoints for `resume`; without it nothing outlives the call.
+        Raises NotEnoughScans below 20 usable scans, BadTable where abnormal ones are among them.
+        """
+        train, held_out = part_scans(scans, calibration, seed)
+        # What an earlier fit learned does not belong to the detector any more, even if this one fails.
+        self.threshold_ = self.healthy_map_ = self.report_ = None
+        with scratch() as temporary:
+            folder = work or Path(temporary)
+            learned, lost = self._prepared(train, folder / "train", "reading healthy scans")
+            # Scored just as scans are in use, so kept just as they are; to learn from, float16 is enough.
+            aside, lost_aside = self._prepared(
+                held_out, folder / "aside", "reading those kept aside", np.float32
+            )
+            failed = [*lost, *lost_aside]
+            demand_enough(len(learned), len(aside), failed)
+            context = FitContext(folder, seed, resume, self._labelled(labelled, folder))
+            self.detector.fit(learned, context)
+            threshold, healthy_map = calibrate(self.detector, aside, self.rule, self.parameter)
+        names = tuple((item.name, str(item.error)) for item in failed)
+        self.report_ = FitReport(len(learned), len(aside), names)
+        self.threshold_, self.healthy_map_ = threshold, healthy_map
+        grouped = isinstance(scans, Collection) and scans.has_groups
+        self.provenance = provenance_of(self.report_, grouped=grouped, seed=seed)
+        return self
+
+    def _labelled(self, collection: Collection | None, folder: Path) -> PreparedFolder | None:
+        if collection is None or not len(collection):
+            return None
+        prepared, _ = self._prepared(collection.rows, folder / "labelled", "reading the validation set")
+        return prepared if len(prepared) else None
+
+    def _prepared(
+        self, items: Items, folder: Path, label: str, kind: type[np.floating[Any]] = np.float16
+    ) -> tuple[PreparedFolder, list[Loaded]]:
+        return prepare_to_folder(items, self.preparation, folder, label=label, kind=kind)
+
+    def score(
+        self, scans: Scans | Iterable[Row | Scan], *, heatmaps: bool = True, pictures: bool = False
+    ) -> Iterator[Finding]:
+        """Yield one Finding for each scan, in order; one that cannot be judged says why in `error`.
+
+        `heatmaps` carries the map back to the pixels of the input; `pictures` adds what the detector
+        saw and, where it has such a picture, what it expected. Memory does not grow with the scans.
+        Raises BadOption before a fit.
+        """
+        return self._score(scans, Judge(self._fitted, heatmaps, pictures))
+
+    def _score(self, scans: Scans | Iterable[Row | Scan], judge: Judge) -> Iterator[Finding]:
+        for part, batch in in_batches(load(scans, self.preparation), BATCH):
+            yield from judge.findings(part, None if batch is None else self.detector.score(batch))
+
+    @property
+    def _fitted(self) -> Threshold:
+        if self.threshold_ is None:
+            raise BadOption("This Screener has not been fitted: call fit, or load a saved one.")
+        return self.threshold_
+
+    @property
+    def _fitted_map(self) -> HealthyMap:
+        if self.healthy_map_ is None:
+            raise BadOption("This Screener has not been fitted: call fit, or load a saved one.")
+        return self.healthy_map_
+
+    def save(self, path: Path) -> None:
+        """Save as one file; raise OutputError, leaving an older file as it was."""
+        threshold, healthy_map, state = self._fitted, self._fitted_map, self.detector.state()
+        head = {
+            "atypia": version("atypia"),
+            "preparation": self.preparation.to_dict(),
+            "detector": {"name": self.detector.name, "parameters": state.parameters},
+            "threshold": threshold.to_dict(),
+            "healthy_map": healthy_map.to_dict(),
+            "provenance": self.provenance,
+        }
+        write_artefact(Artefact(head, state.arrays, state.graphs), path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Load a saved Screener; raise CorruptArtefact or NewerArtefact."""
+        artefact = read_artefact(path)
+        try:
+            return cls._from_artefact(artefact)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptArtefact(
+                f"{path}: the saved Screener lacks a part or has an unknown one: {error}."
+            ) from error
+        except CorruptArtefact as error:
+            raise CorruptArtefact(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_artefact(cls, artefact: Artefact) -> Self:
+        head = artefact.head
+        kind = DETECTORS[head["detector"]["name"]]
+        state = State(head["detector"]["parameters"], artefact.arrays, artefact.graphs)
+        threshold = Threshold.from_dict(head["threshold"])
+        return cls(
+            detector=kind.from_state(state),
+            preparation=Preparation.from_dict(head["preparation"]),
+            rule=threshold.rule,
+            parameter=threshold.parameter,
+            threshold_=threshold,
+            healthy_map_=HealthyMap.from_dict(head["healthy_map"]),
+            provenance=dict(head["provenance"]),
+        )
+
+    @property
+    def heat_scale(self) -> tuple[float, float]:
+        """Up to where a picture of the map leaves the scan clear, and from where it glows in full."""
+        return self._fitted_map.heat_scale
+
+    def use_threads(self, threads: int | None) -> None:
+        """Bound the threads of the networks; None leaves it to ONNX Runtime."""
+        self.detector = self.detector.from_state(self.detector.state(), threads)
+
+    def card(self) -> dict[str, dict[str, Any]]:
+        """Return what there is to know of this Screener, as a table for each part."""
+        threshold, parameters = self._fitted, self.detector.state().parameters
+        settings = parameters.get("recipe") or parameters.get("settings") or {}
+        encoder = parameters.get("encoder") or {}
+        return {
+            "detector": {"name": self.detector.name, **settings},
+            "encoder": {k: encoder[k] for k in ("name", "cut", "fingerprint") if k in encoder},
+            "preparation": self.preparation.to_dict(),
+            "threshold": {"rule": threshold.rule, "parameter": threshold.parameter, "value": threshold.value},
+            "provenance": self.provenance,
+            "notice": {"use": RESEARCH_USE_ONLY},
+        }
+
+    def with_threshold(self, rule: str, parameter: float | None) -> Screener:
+        """Return this Screener with another rule on the same healthy scores; nothing is fitted anew."""
+        threshold = Threshold.learn(self._fitted.healthy, rule, parameter)
+        return replace(self, rule=rule, parameter=parameter, threshold_=threshold)
