@@ -1,13 +1,18 @@
-"""What all tests share: a seeded generator, made-up heads, a cache of their own, the folder of real scans."""
+"""What all tests share: a seeded generator, made-up heads, a small phantom with its Screener, an own cache.
+
+Real scans come from a folder that the environment names.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
 
 
@@ -60,3 +65,47 @@ def _head(rng: np.random.Generator, size: int, lesion: float) -> tuple[np.ndarra
     disc = (rows - reach * np.sin(angle)) ** 2 + (columns - reach * np.cos(angle)) ** 2 < 0.09**2
     pixels = gaussian_filter(pixels + lesion * disc, 0.7) + rng.normal(0, 0.01, (size, size))
     return np.clip(pixels, 0, 1).astype(np.float32), skull
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: its exit code, and what it said on either stream."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def phantom_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table of a small phantom: 40 healthy slices (24 train, 8 threshold, 8 test) and 8 with a tumour."""
+    from atypia.datasets.phantom import write_phantom
+
+    folder = tmp_path_factory.mktemp("data") / "phantom"
+    write_phantom(folder, healthy=40, abnormal=8, seed=3, sequences=("FLAIR",))
+    return folder / "table.csv"
+
+
+@pytest.fixture(scope="session")
+def atypia() -> Callable[..., Outcome]:
+    """Run a command in this process: `atypia("score", model, folder, "-o", out)`."""
+    from atypia.cli.main import commands
+
+    def run(*words: object) -> Outcome:
+        result = CliRunner().invoke(commands, [str(word) for word in words], prog_name="atypia")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def nearest_file(
+    atypia: Callable[..., Outcome], phantom_table: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A saved Screener that was fitted to the small phantom without training a network."""
+    file = tmp_path_factory.mktemp("models") / "nearest.atypia"
+    encoder = ("--detector", "nearest", "--encoder", "efficientnet-lite0")
+    assert atypia("fit", phantom_table, "-o", file, *encoder).code == 0
+    return file

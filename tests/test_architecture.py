@@ -5,18 +5,30 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 LINES = (  # from the top; rooms on one line do not know each other
     ("__init__", "__main__"),
     ("cli", "service", "cluster"),
-    ("reference",),
+    ("demo", "reference"),
+    ("study", "screening"),
     ("report", "writing", "audit"),
     ("evaluation",),
     ("screener",),
     ("detectors",),
-    ("reading", "datasets", "preparation", "encoders", "networks", "threshold", "metrics", "artefact"),
+    (
+        "reading",
+        "datasets",
+        "preparation",
+        "encoders",
+        "networks",
+        "threshold",
+        "metrics",
+        "artefact",
+        "destination",
+    ),
     ("atomic", "cache", "keras_backend", "overlay"),
     ("errors", "scan", "progress", "notice"),
 )
@@ -31,13 +43,24 @@ def room_of(module: str) -> str:
 
 
 def imports(file: Path) -> set[str]:
-    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            below = (f"{node.module}.{alias.name}" for alias in node.names)
-            names |= {node.module} if node.module != "atypia" else {*below} - {"atypia.__version__"}
+    """The modules of ours that a file imports anywhere, but for its annotations only."""
+    names: set[str] = set()
+    for node in running(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            below = {f"{node.module}.{alias.name}" for alias in node.names} - {"atypia.__version__"}
+            names |= below if node.module == "atypia" else {node.module}
     return {name for name in names if name.startswith("atypia.")}
+
+
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of what runs: all but the bodies of `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from running(child)
 
 
 def test_imports_point_down_only():
@@ -53,12 +76,43 @@ def test_imports_point_down_only():
     assert wrong == []
 
 
-def test_scoring_and_help_load_nothing_that_trains():
-    code = (
-        "import sys, atypia.screener, atypia.detectors, atypia.cli\n"
-        "atypia.cli.main(['--help'], standalone_mode=False)\n"
-        "print(sorted({'keras', 'tensorflow', 'tf2onnx', 'torch', 'jax'} & set(sys.modules)))"
+def test_imports_for_annotations_alone_do_not_count(tmp_path):
+    file = tmp_path / "room.py"
+    file.write_text(
+        "from typing import TYPE_CHECKING\nfrom atypia.scan import Scan\n"
+        "if TYPE_CHECKING:\n    from atypia.screener import Screener\n"
+        "def late():\n    import atypia.errors\n    from atypia import notice\n"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert imports(file) == {"atypia.scan", "atypia.errors", "atypia.notice"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Run code in a new interpreter and return the packages that it has loaded."""
+    told = f"import sys\n{code}\nprint('loaded', *{{name.partition('.')[0] for name in sys.modules}})"
+    out = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False)
     assert out.returncode == 0, out.stderr
-    assert out.stdout.splitlines()[-1] == "[]"
+    return set(out.stdout.splitlines()[-1].split())
+
+
+def test_scoring_loads_nothing_that_trains():
+    loaded = loaded_by("import atypia.screener, atypia.detectors, atypia.screening, atypia.study")
+    assert "onnxruntime" in loaded
+    assert loaded.isdisjoint({"keras", "tensorflow", "tf2onnx", "torch", "jax"})
+
+
+def test_help_loads_nothing_that_computes():
+    loaded = loaded_by("import atypia.cli\natypia.cli.main(['--help'], standalone_mode=False)")
+    assert "click" in loaded
+    heavy = {
+        "numpy",
+        "scipy",
+        "PIL",
+        "matplotlib",
+        "onnx",
+        "onnxruntime",
+        "pyarrow",
+        "h5py",
+        "jinja2",
+        "keras",
+    }
+    assert loaded.isdisjoint(heavy)

@@ -20,7 +20,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
@@ -31,7 +31,7 @@ from atypia.datasets.catalogue import DATASETS, describe
 from atypia.networks.recipe import RECIPES, Recipe
 from atypia.reading.folder import label_of
 from atypia.reading.picture import PICTURE_SUFFIXES
-from atypia.reading.row import LABELS, SPLITS, Row
+from atypia.reading.row import LABELS, SPLITS
 from atypia.reading.table import COLUMNS
 from atypia.writing.table import FindingsWriter
 
@@ -45,7 +45,6 @@ BESIDE = {  # what the public names take, by home
     "atypia.detectors": ("Autoencoder", "Nearest", "Detector"),
     "atypia.report.card": ("ReportCard",),
 }
-ERRORS_APART = ("atypia.datasets.archive", "atypia.datasets.kaggle")  # these define errors of their own
 FOLDERS = ("Healthy", "normal", "controls", "no_tumor", "Tumor", "abnormal", "glioma", "lesions", "patient 7")
 
 
@@ -69,19 +68,18 @@ def docstring(thing: object) -> str:
 
 
 def cli_commands() -> str:
-    parts = []
-    for name, command in walk("atypia", commands):
-        context = click.Context(command, info_name=name, max_content_width=WIDTH, terminal_width=WIDTH)
-        parts += [f"## {name}", fenced(command.get_help(context))]
-    return "\n\n".join(parts)
+    settings = commands.context_settings | {"max_content_width": WIDTH, "terminal_width": WIDTH}
+    found = walk(commands, click.Context(commands, info_name="atypia", **settings))
+    return "\n\n".join(f"## {at.command_path}\n\n{fenced(command.get_help(at))}" for command, at in found)
 
 
-def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    yield name, command
+def walk(command: click.Command, at: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    yield command, at
     if isinstance(command, click.Group):
-        for below in command.list_commands(click.Context(command)):
-            if not command.commands[below].hidden:
-                yield from walk(f"{name} {below}", command.commands[below])
+        for name in command.list_commands(at):
+            below = command.get_command(at, name)
+            if below and not below.hidden:
+                yield from walk(below, click.Context(below, parent=at, info_name=name))
 
 
 def python_public() -> str:
@@ -97,7 +95,7 @@ def python_beside() -> str:
 def described(home: str, name: str) -> Iterator[str]:
     thing = getattr(import_module(home), name)
     yield f"## {home}.{name}"
-    if not (inspect.isclass(thing) and issubclass(thing, Exception)):
+    if not (inspect.isabstract(thing) or (inspect.isclass(thing) and issubclass(thing, Exception))):
         yield fenced(signature(thing, name), "python")
     yield docstring(thing)
     if inspect.isclass(thing):
@@ -175,15 +173,24 @@ def shown(value: object) -> str:
 
 def recipe_settings() -> str:
     """Turn the groups of Recipe's docstring, a heading above indented entries, into lists."""
-    text = re.sub(r"^(\w[\w ]*)\n(?= {4})", r"\n**\1.**\n\n", docstring(Recipe), flags=re.MULTILINE)
+    text = re.sub(r"^(\w[\w ]*)\n(?= {4})", r"**\1**\n\n", docstring(Recipe), flags=re.MULTILINE)
+    text = re.sub(r"\n(?=\*\*)", "\n\n", text)
     text = re.sub(r"^ {4}(?=`\w+`[,:. ])", "- ", text, flags=re.MULTILINE)
-    return re.sub(r"^ {4}", "  ", text, flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"^ {4}", "  ", text, flags=re.MULTILINE))
 
 
 def recipe_defaults() -> str:
-    default = Recipe()
-    rows = [(f"`{f.name}`", f"`{f.type}`", shown(getattr(default, f.name)) or "none") for f in fields(Recipe)]
-    return table(("setting", "type", "default"), rows)
+    kinds = get_type_hints(Recipe)
+    values = {f.name: shown(getattr(Recipe(), f.name)) or "none" for f in fields(Recipe)}
+    rows = [(f"`{name}`", kind_of_setting(kinds[name]), f"`{value}`") for name, value in values.items()]
+    return table(("setting", "takes", "default"), rows)
+
+
+def kind_of_setting(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return quoted(get_args(kind))
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+    return words.get(kind) or ("names" if str in get_args(kind) else "whole numbers")
 
 
 def metrics() -> str:
@@ -223,25 +230,12 @@ def kind_of(entry: dict[str, Any], target: dict[str, Any]) -> str:
 
 def error_tree() -> str:
     tree = next(part for part in (errors.__doc__ or "").split("\n\n") if part.startswith("    "))
-    apart = [
-        kind
-        for home in ERRORS_APART
-        for kind in vars(import_module(home)).values()
-        if inspect.isclass(kind) and issubclass(kind, errors.AtypiaError) and kind.__module__ == home
-    ]
-    rows = [
-        (f"`{k.__module__}.{k.__name__}`", k.__base__.__name__, k.exit_code, docstring(k).splitlines()[0])
-        for k in apart
-    ]
-    head = ("error", "kind of", "exit code", "meaning")
-    return "\n\n".join(
-        [fenced(inspect.cleandoc(tree)), "Beside the code that raises them:", table(head, rows)]
-    )
+    return fenced(inspect.cleandoc(tree))
 
 
 def table_columns() -> str:
     facts = {"Columns": COLUMNS, "Labels": LABELS, "Splits": SPLITS}
-    return "\n".join(f"- {name}: {quoted(words)}." for name, words in facts.items()) + f"\n\n{docstring(Row)}"
+    return "\n".join(f"- {name}: {quoted(words)}." for name, words in facts.items())
 
 
 def folder_words() -> str:

@@ -16,8 +16,8 @@
     ├── TrainingDiverged           5   the loss is no longer a number
     └── OutputError                6   a result could not be written
 
-On the command line 0 means that all went well, 1 that the work was done but some scans could not be judged,
-and 130 that the user interrupted it.
+On the command line 0 means that all went well, 1 that the work was done but some scans could not be read or
+judged, and 130 that the user interrupted it.
 Every message says what was expected, what came, in which file, and what to do next.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import sys
 import time
@@ -205,7 +206,7 @@ def _judged(run: Run, screener: Screener, out: Path, seconds: float, command: st
     flagged = [f.flagged for f in screener.score(tumours, heatmaps=False) if f.flagged is not None]
     return Result(
         name=run.name,
-        auroc=image.auroc,
+        auroc=None if math.isnan(image.auroc) else image.auroc,
         accuracy=image.confusion.accuracy,
         sensitivity=image.confusion.sensitivity,
         specificity=image.confusion.specificity,
@@ -217,17 +218,7 @@ def _judged(run: Run, screener: Screener, out: Path, seconds: float, command: st
     )
 
 
-COLUMNS = (
-    "run",
-    "AUROC",
-    "accuracy",
-    "sensitivity",
-    "specificity",
-    "tumour-only flagged",
-    "epochs",
-    "fit, minutes",
-    "leaks",
-)
+COLUMNS = "run,AUROC,accuracy,sensitivity,specificity,tumour-only flagged,epochs,fit minutes,leaks".split(",")
 
 
 def _markdown(results: list[Result]) -> str:

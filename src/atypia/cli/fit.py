@@ -111,7 +111,8 @@ def fit(scans: tuple[Path, ...], out: Path, root: Path | None, seed: int, **chos
 
     SCANS are folders, pictures or tables. A table is CSV or Parquet with the column path and, where known,
     label, split, group, kind and mask. Of a table with splits the rows train and threshold are used; of
-    anything else a fifth, whole groups together, is kept aside for the threshold.
+    anything else a fifth, whole groups together, is kept aside for the threshold. The exit code is 1 where
+    some scan could not be read and was left out.
     """
     from atypia.destination import claim_file
     from atypia.reading.collection import read_collections
@@ -127,6 +128,7 @@ def fit(scans: tuple[Path, ...], out: Path, root: Path | None, seed: int, **chos
         screener.fit(collection, labelled=labelled, seed=seed, work=work, resume=choice.resume)
         screener.save(out)
     _tell(screener, out)
+    click.get_current_context().exit(1 if screener.report_ and screener.report_.unreadable else 0)
 
 
 def _refuse_tumours(scans: tuple[Path, ...], collection: Collection, out: Path) -> None:
@@ -199,8 +201,8 @@ def _tell(screener: Screener, out: Path) -> None:
     report, threshold = screener.report_, screener.threshold_
     assert report is not None
     assert threshold is not None
-    for name, error in report.unreadable[:LISTED]:
-        click.echo(f"left out: {name}: {error}", err=True)
+    for _, error in report.unreadable[:LISTED]:
+        click.echo(f"left out: {error}", err=True)
     if len(report.unreadable) > LISTED:
         click.echo(f"left out: {len(report.unreadable) - LISTED} more", err=True)
     click.echo(

@@ -81,7 +81,7 @@ def _close_output() -> None:
     glossary={
         "Exit codes": [
             ("0", "all went well"),
-            ("1", "done, but some scans could not be judged"),
+            ("1", "done, but some scans could not be read or judged"),
             ("2", "wrong input or options"),
             ("3", "the file of the Screener cannot be used"),
             ("4", "weights, a download or an optional part of the installation is missing"),

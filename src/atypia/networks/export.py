@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import io
 import logging
+import math
 import os
 import tempfile
 import warnings
@@ -13,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+from onnx import TensorProto, helper, numpy_helper
 
 from atypia.errors import AtypiaError, MissingExtra
 from atypia.keras_backend import keras
@@ -21,6 +24,11 @@ from atypia.keras_backend import keras
 OUTPUTS = ("score", "map", "reconstruction")
 # Keras' backend -> the package that turns its graphs into ONNX.
 CONVERTERS = {"tensorflow": "tf2onnx", "torch": "torch"}
+# Dense layers with more weights than this are not handed to the converter.
+WIDE = 4_000_000
+WIDE_OUTPUT = "wide"
+# The graph's name for the number of scans, which may be any.
+SCANS = "scans"
 
 
 def check_export() -> None:
@@ -41,6 +49,16 @@ def check_export() -> None:
 def to_onnx(model: Any) -> bytes:
     """Return the graph of a scoring model: its inputs named as in Keras, its outputs as in OUTPUTS."""
     check_export()
+    wide = _wide_layer(model)
+    graph = _converted(model if wide is None else _without(model, wide))
+    if wide is not None:
+        _put_in_front(graph.graph, wide)
+    graph.producer_name, graph.producer_version = "atypia", ""
+    onnx.checker.check_model(graph)
+    return bytes(graph.SerializeToString())
+
+
+def _converted(model: Any) -> onnx.ModelProto:
     signature = [
         keras().InputSpec(shape=(None, *put.shape[1:]), dtype="float32", name=put.name)
         for put in model.inputs
@@ -49,20 +67,82 @@ def to_onnx(model: Any) -> bytes:
         path = Path(folder) / "network.onnx"
         model.export(path, format="onnx", verbose=False, input_signature=[signature])
         graph = onnx.load(path)
-    _rename(graph.graph, [put.name for put in graph.graph.input], [put.name for put in model.inputs])
-    _rename(graph.graph, [put.name for put in graph.graph.output], list(OUTPUTS))
-    graph.producer_name, graph.producer_version = "atypia", ""
-    onnx.checker.check_model(graph)
-    return bytes(graph.SerializeToString())
+    _rename(graph.graph, [put.name for put in model.inputs])
+    return graph
 
 
-def _rename(graph: onnx.GraphProto, old: list[str], new: list[str]) -> None:
-    names = dict(zip(old, new, strict=True))
+def _wide_layer(model: Any) -> Any | None:
+    """Return a dense layer on flattened features with so many weights that the converter would choke.
+
+    With the 51 million of the published bottleneck the converter takes minutes and 10 GiB.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras().layers.Dense) and math.prod(layer.kernel.shape) > WIDE:
+            flat = layer.input._keras_history.operation
+            if isinstance(flat, keras().layers.Flatten) and any(flat.input is put for put in model.inputs):
+                return layer
+    return None
+
+
+def _features_of(wide: Any) -> Any:
+    return wide.input._keras_history.operation.input
+
+
+def _without(model: Any, wide: Any) -> Any:
+    """Return the model with what the wide layer gives as an input, in place of the features it reads."""
+    given = keras().Input(wide.output.shape[1:], name=WIDE_OUTPUT)
+    features = _features_of(wide)
+    others = [put for put in model.inputs if put is not features]
+    rest = keras().Model([wide.output, *others], model.outputs)
+    return keras().Model([given, *others], rest([given, *others]))
+
+
+def _put_in_front(graph: onnx.GraphProto, wide: Any) -> None:
+    """Write the wide layer, which is one matrix product, in front of the graph."""
+    features = _features_of(wide)
+    kernel = np.asarray(wide.kernel, np.float32)
+    bias = np.zeros(kernel.shape[1], np.float32) if wide.bias is None else np.asarray(wide.bias, np.float32)
+    names = [f"{WIDE_OUTPUT}_kernel", f"{WIDE_OUTPUT}_bias"]
+    graph.initializer.extend(numpy_helper.from_array(w, n) for w, n in zip((kernel, bias), names, strict=True))
+    nodes = [
+        helper.make_node("Flatten", [features.name], [f"{WIDE_OUTPUT}_flat"], axis=1),
+        helper.make_node("Gemm", [f"{WIDE_OUTPUT}_flat", *names], [WIDE_OUTPUT]),
+    ]
+    for place, node in enumerate(nodes):
+        graph.node.insert(place, node)
+    kept = [put for put in graph.input if put.name != WIDE_OUTPUT]
+    shape = [SCANS, *features.shape[1:]]
+    taken = helper.make_tensor_value_info(features.name, TensorProto.FLOAT, shape)
+    del graph.input[:]
+    graph.input.extend([taken, *kept])
+
+
+def _rename(graph: onnx.GraphProto, inputs: list[str]) -> None:
+    """Name inputs and outputs as told and all else by its place, so that equal networks give equal bytes.
+
+    The converters number names by how many they gave before in the same process.
+    """
+    names = {"": ""}  # an input that is left out
+    names |= {put.name: name for put, name in zip(graph.input, inputs, strict=True)}
+    names |= {put.name: name for put, name in zip(graph.output, OUTPUTS, strict=True)}
+    for place, name in enumerate(name for node in graph.node for name in (*node.input, *node.output)):
+        names.setdefault(name, f"v{place}")
     for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    for put in (*graph.input, *graph.output, *graph.value_info):
-        put.name = names.get(put.name, put.name)
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+        node.name = node.doc_string = ""
+    for item in (*graph.input, *graph.output, *graph.initializer):
+        item.name = names[item.name]
+    for put in (*graph.input, *graph.output):
+        first, *others = put.type.tensor_type.shape.dim
+        first.dim_param = SCANS
+        for unknown in (size for size in others if not size.HasField("dim_value")):
+            unknown.Clear()
+    constants = sorted(graph.initializer, key=lambda tensor: int(tensor.name[1:]))
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+    graph.ClearField("value_info")
+    graph.name, graph.doc_string = "network", ""
 
 
 @contextlib.contextmanager

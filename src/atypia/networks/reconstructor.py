@@ -37,7 +37,7 @@ def make_reconstructor(network: Network, recipe: Recipe, inputs: list[Any]) -> A
             del x, sample_weight, training
             parts = _parts(y, y_pred, recipe)
             for name, value in parts.items():
-                self.parts[name].update_state(value, sample_weight=k.ops.shape(y)[0])
+                self.parts[name].update_state(value)
             total = sum(
                 value for name, value in parts.items() if name != "kl" and not _only_told(name, recipe)
             )

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from atypia.errors import TrainingDiverged
 from atypia.networks.checkpoint import Checkpoint, History
+from atypia.networks.means import Means
 from atypia.networks.recipe import Recipe
 
 Inputs = list[NDArray[np.float32]]
@@ -77,17 +78,17 @@ def _bar(recipe: Recipe, done: int, steps: int) -> Any:
 def _one_epoch(model: Any, examples: Examples, plan: Plan, epoch: int, bar: Any) -> dict[str, float]:
     recipe = plan.recipe
     model.kl_now.assign(recipe.kl_weight * min(1.0, (epoch + 1) / max(1, recipe.kl_anneal)))
-    model.reset_metrics()
-    logs: dict[str, Any] = {}
+    means = Means()
     order, view = _order(plan, examples, epoch), epoch % (recipe.augment + 1)
     for inputs, truth in _ahead(examples, order, recipe.batch_size, view):
-        logs = model.train_on_batch(inputs, truth, return_dict=True)
-        loss = float(logs["loss"])
+        model.reset_metrics()  # or some versions of Keras answer with the mean of all batches so far
+        means.add(model.train_on_batch(inputs, truth, return_dict=True), len(truth))
+        loss = means.values["loss"]
         if not math.isfinite(loss):
             raise _diverged(plan, epoch)
         bar.update()
         bar.set_postfix(epoch=f"{epoch + 1}/{recipe.epochs}", loss=f"{loss:.4f}", refresh=False)
-    return {name: float(value) for name, value in logs.items()}
+    return means.values
 
 
 def _diverged(plan: Plan, epoch: int) -> TrainingDiverged:
@@ -127,12 +128,12 @@ def _ahead(
 
 def _mixed_loss(model: Any, mixed: Examples, size: int) -> dict[str, float]:
     """Return the mean loss of the set; nothing where it is not a number, which no file could keep."""
-    model.reset_metrics()
-    loss = math.nan
+    means = Means()
     for start in range(0, len(mixed), size):
         inputs, truth = mixed.get(np.arange(start, min(start + size, len(mixed))), 0)
-        # Keras answers with the mean of all batches since the reset, by their sizes.
-        loss = float(model.test_on_batch(inputs, truth, return_dict=True)["loss"])
+        model.reset_metrics()
+        means.add(model.test_on_batch(inputs, truth, return_dict=True), len(truth))
+    loss = means.values["loss"]
     return {"validation_loss": loss} if math.isfinite(loss) else {}
 
 

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from atypia import keras_backend
+from atypia.screener import Screener
+
+EMBEDDED = ("--encoder", "efficientnet-lite0")
+NEAREST = ("--detector", "nearest", *EMBEDDED)
+QUICK = (*EMBEDDED, "--size", 64, "--set", "augment=0", "--set", "decoder=16,8,8,8,8")
+
+
+@pytest.fixture
+def healthy(phantom_table):
+    return phantom_table.parent / "healthy"
+
+
+def test_a_folder_alone_is_enough(atypia, healthy, tmp_path):
+    file = tmp_path / "new" / "brain.atypia"
+    outcome = atypia("fit", healthy, "-o", file, *NEAREST)
+    assert outcome.code == 0
+    assert outcome.err == "detector nearest, encoder efficientnet-lite0\n"
+    assert outcome.out.splitlines()[0] == "learned from 32 healthy scans, calibrated on 8 others"
+    assert f"saved {file}\nnext: atypia score {file} SCANS" in outcome.out
+    assert [path.name for path in file.parent.iterdir()] == ["brain.atypia"]
+    assert len(Screener.load(file).threshold_.healthy) == 8
+
+
+def test_a_table_says_what_is_learned_and_what_calibrates(atypia, phantom_table, tmp_path):
+    file = tmp_path / "brain.atypia"
+    options = ("--rule", "quantile", "--parameter", 0.5, "--threads", 1)
+    outcome = atypia("fit", phantom_table, "-o", file, *NEAREST, *options)
+    assert "learned from 24 healthy scans, calibrated on 8 others" in outcome.out
+    assert "(quantile, 0.5)" in outcome.out
+    assert Screener.load(file).rule == "quantile"
+
+
+def test_the_autoencoder_tells_what_it_builds_on_and_how_it_learns(autoencoder_fit):
+    file, outcome = autoencoder_fit
+    assert outcome.code == 0
+    first, *rest = outcome.err.splitlines()
+    assert first == "detector autoencoder (recipe autoencoder), encoder efficientnet-lite0"
+    assert rest[-1].startswith("epoch 1/1: ")
+    assert "\r" not in outcome.err
+    assert not file.with_name(f"{file.name}.work").exists()
+
+
+def test_auto_says_which_encoder_it_took_and_why(atypia, healthy, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", "--detector", "nearest")
+    told = "encoder efficientnet-lite0 (auto: the weights of ResNet50 are not on this machine)"
+    assert told in outcome.err.splitlines()[0]
+
+
+def test_named_weights_mean_resnet50(atypia, healthy, tmp_path):
+    weights = tmp_path / "weights.h5"
+    weights.write_text("no weights")
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", "--weights", weights)
+    assert "encoder resnet50 (auto: its weights were named)" in outcome.err
+    assert outcome.code == 4
+    assert f"{weights}: expected a Keras weights file" in outcome.err
+    assert {path.name for path in tmp_path.iterdir()} == {"weights.h5"}
+
+
+def test_weights_that_are_not_there_are_code_4(atypia, healthy, tmp_path):
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", "--weights", tmp_path / "none.h5")
+    assert outcome.code == 4
+    assert f"{tmp_path / 'none.h5'}: expected a weights file" in outcome.err
+
+
+def test_class_folders_with_tumours_are_refused_with_what_to_type(atypia, phantom_table, tmp_path):
+    folder = tmp_path / "my scans"
+    for name, source in (("Healthy", "healthy"), ("Tumor", "abnormal")):
+        shutil.copytree(phantom_table.parent / source, folder / name)
+    file = tmp_path / "brain.atypia"
+    outcome = atypia("fit", folder, "-o", file)
+    assert outcome.code == 2
+    assert "received 8 abnormal ones of 48, such as Tumor/0000.png" in outcome.err
+    assert f"\n  atypia fit '{folder / 'Healthy'}' -o {file}\n" in outcome.err
+    assert f"\n  atypia split '{folder}' -o {tmp_path / 'table.csv'}\n" in outcome.err
+    assert not file.exists()
+
+
+def test_a_table_with_labels_and_no_splits_is_told_to_split(atypia, phantom_table, tmp_path):
+    table = phantom_table.with_name("labels.csv")
+    table.write_text("path,label\nhealthy/0000.png,normal\nabnormal/0000.png,abnormal\n")
+    outcome = atypia("fit", table, "-o", tmp_path / "brain.atypia")
+    assert outcome.code == 2
+    assert "Part them, to learn from some and test on the others" in outcome.err or "or part them" in outcome.err
+    assert f"atypia split {table}" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--detector", "nearest", "--epochs", 3, "--set", "code=8"), "leave out --set, --epochs"),
+        (("--detector", "nearest", "--resume"), "leave out --resume"),
+        (("--set", "code=x"), "--set code: expected values with commas"),
+        (("--validation",), "expected rows whose split is validation"),
+        (("--rule", "quantile", "--parameter", 2), "between 0 and 1"),
+        ((*EMBEDDED, "--weights", "x.h5"), "has its own weights"),
+    ],
+)
+def test_options_that_contradict_each_other_are_code_2(atypia, healthy, tmp_path, options, told):
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *options)
+    assert outcome.code == 2
+    assert told in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_keras_nearest_is_taken_and_that_is_said(atypia, healthy, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras_backend, "available", lambda: False)
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *EMBEDDED)
+    assert outcome.code == 0
+    assert 'detector nearest (the autoencoder needs pip install "atypia[train]")' in outcome.err
+
+
+def test_without_keras_what_only_training_has_is_code_4(atypia, healthy, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras_backend, "available", lambda: False)
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", "--recipe", "vae", *EMBEDDED)
+    assert outcome.code == 4
+    assert 'pip install "atypia[train]"' in outcome.err
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(atypia, healthy, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    outcome = atypia("fit", healthy, "-o", tmp_path, *NEAREST)
+    assert (outcome.code, outcome.out) == (6, "")
+    assert "expected the name of a file, received a folder" in outcome.err
+    outcome = atypia("fit", healthy, "-o", tmp_path / "file" / "brain.atypia", *NEAREST)
+    assert outcome.code == 6
+    assert outcome.err.startswith(f"atypia: {tmp_path / 'file'}: expected a folder")
+
+
+def test_an_older_file_is_replaced(atypia, healthy, tmp_path):
+    file = tmp_path / "brain.atypia"
+    file.write_text("old")
+    assert atypia("fit", healthy, "-o", file, *NEAREST).code == 0
+    assert Screener.load(file).detector.name == "nearest"
+
+
+def test_scans_left_out_are_named_and_give_code_1(atypia, healthy, tmp_path):
+    folder = tmp_path / "scans"
+    shutil.copytree(healthy, folder)
+    (folder / "broken.png").write_text("no picture")
+    file = tmp_path / "brain.atypia"
+    outcome = atypia("fit", folder, "-o", file, *NEAREST)
+    assert outcome.code == 1
+    assert f"left out: {folder / 'broken.png'}: expected a JPEG" in outcome.err
+    assert file.exists()
+
+
+def test_an_interrupted_training_goes_on(atypia, phantom_table, tmp_path, monkeypatch):
+    """Ctrl-C in the second epoch, then --resume: the third is the last, and the first is not done again."""
+    from atypia.networks import training
+
+    file, work = tmp_path / "brain.atypia", tmp_path / "brain.atypia.work"
+    words = ("fit", phantom_table, "-o", file, "--epochs", 3, *QUICK)
+    whole, done = training._one_epoch, []
+
+    def interrupted(*given):
+        if len(done) == 1:
+            raise KeyboardInterrupt
+        done.append(given)
+        return whole(*given)
+
+    monkeypatch.setattr(training, "_one_epoch", interrupted)
+    outcome = atypia(*words)
+    assert outcome.code == 130
+    told = "atypia: interrupted. The finished epochs are kept: add --resume to the same command to go on."
+    assert outcome.err.splitlines()[-1] == told
+    assert work.is_dir()
+    assert not file.exists()
+
+    done.clear()
+    monkeypatch.setattr(training, "_one_epoch", lambda *given: done.append(given) or whole(*given))
+    outcome = atypia(*words, "--resume")
+    assert outcome.code == 0, outcome.err
+    assert len(done) == 2
+    assert not work.exists()
+    assert len(Screener.load(file).detector.state().parameters["history"]) == 3
+
+
+def test_an_interruption_that_leaves_nothing_to_go_on_from_leaves_nothing(
+    atypia, healthy, tmp_path, monkeypatch
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Screener, "_calibrate", interrupted)
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *NEAREST)
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (130, "atypia: interrupted.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_resume_without_a_beginning_says_so(atypia, phantom_table, tmp_path, monkeypatch):
+    monkeypatch.setattr(Screener, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    outcome = atypia("fit", phantom_table, "-o", tmp_path / "brain.atypia", "--resume", *QUICK)
+    assert "brain.atypia.work: no training to go on with; starting anew" in outcome.err
+
+
+def test_validation_rows_are_told_and_choose_nothing(atypia, phantom_table, tmp_path):
+    table = phantom_table.with_name("watched.csv")
+    table.write_text(phantom_table.read_text().replace(",test,", ",validation,"))
+    file = tmp_path / "brain.atypia"
+    outcome = atypia("fit", table, "-o", file, "--epochs", 1, "--validation", *QUICK)
+    assert outcome.code == 0
+    history = Screener.load(file).detector.state().parameters["history"]
+    assert "validation_loss" in history[0]
