@@ -23,7 +23,9 @@ from atypia.screener import Screener
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--detector", choices=["nearest", "autoencoder"], default="nearest")
@@ -49,14 +51,18 @@ def main() -> None:
     low, high = auroc_interval(value, len(tumour), len(healthy))
     false_alarms, caught = np.mean(flagged, axis=0)
     print(f"{asked.detector}: {len(healthy)} healthy and {len(tumour)} tumour CT slices, {asked.folds} folds")
-    print(f"AUROC {value:.3f} (95 % {low:.3f} to {high:.3f}); at mean + standard deviation: "
-          f"{caught:.2f} of tumours caught, {false_alarms:.2f} of healthy flagged")
+    print(
+        f"AUROC {value:.3f} (95 % {low:.3f} to {high:.3f}); at mean + standard deviation: "
+        f"{caught:.2f} of tumours caught, {false_alarms:.2f} of healthy flagged"
+    )
 
 
 def make(asked: argparse.Namespace) -> Autoencoder | Nearest:
     if asked.detector == "nearest":
         return Nearest(asked.encoder, asked.weights)
-    return Autoencoder(replace(RECIPES["autoencoder"], encoder=asked.encoder, epochs=asked.epochs), asked.weights)
+    return Autoencoder(
+        replace(RECIPES["autoencoder"], encoder=asked.encoder, epochs=asked.epochs), asked.weights
+    )
 
 
 def depth(screener: Screener, score: float) -> float:

@@ -49,7 +49,9 @@ def run(name: str, table: Path, asked: argparse.Namespace) -> dict[str, object]:
     if name == "nearest":
         detector, preparation = Nearest("resnet50", asked.weights), Preparation()
     else:
-        recipe = replace(RECIPES[name], encoder="resnet50", **({"epochs": asked.epochs} if asked.epochs else {}))
+        recipe = replace(
+            RECIPES[name], encoder="resnet50", **({"epochs": asked.epochs} if asked.epochs else {})
+        )
         detector, preparation = Autoencoder(recipe, asked.weights), Preparation()
         if name == "reference":
             preparation = Preparation(crop=False, aspect="stretch", intensity="range")
@@ -58,7 +60,9 @@ def run(name: str, table: Path, asked: argparse.Namespace) -> dict[str, object]:
     screener.fit(rows, seed=asked.seed)
     seconds = time.perf_counter() - started
     test = rows.select(split="test")
-    evaluation = evaluate(screener.score(test, heatmaps=True), test, pixel_threshold=screener.healthy_map_.threshold)
+    evaluation = evaluate(
+        screener.score(test, heatmaps=True), test, pixel_threshold=screener.healthy_map_.threshold
+    )
     return {"name": name, "table": table.stem, "fit_seconds": seconds, **evaluation.to_dict()}
 
 
@@ -66,7 +70,11 @@ def line(found: dict[str, object]) -> str:
     """Return one row of the table."""
     image, pixel = found["image"], found["pixel"]
     low, high = image["intervals"]["auroc"]
-    places = f"{pixel['auroc']:.3f} | {pixel['average_precision']:.3f} | {pixel['best_dice']:.3f}" if pixel else " | | "
+    places = (
+        f"{pixel['auroc']:.3f} | {pixel['average_precision']:.3f} | {pixel['best_dice']:.3f}"
+        if pixel
+        else " | | "
+    )
     return (
         f"| {found['table']} | {found['name']} | {image['auroc']:.3f} ({low:.3f} to {high:.3f}) | "
         f"{image['average_precision']:.3f} | {image['accuracy']:.3f} | {image['sensitivity']:.3f} | "
@@ -75,7 +83,9 @@ def line(found: dict[str, object]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("tables", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
@@ -85,7 +95,9 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    print("| split | recipe | image AUROC (95 %) | AP | accuracy | sensitivity | specificity | pixel AUROC | pixel AP | best Dice | fit, min |")
+    print(
+        "| split | recipe | image AUROC (95 %) | AP | accuracy | sensitivity | specificity | pixel AUROC | pixel AP | best Dice | fit, min |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for table in asked.tables:
         test = read_collection(table, root=asked.data).select(split="test")

@@ -14,11 +14,15 @@ from pathlib import Path
 
 from atypia.loading import in_batches, load
 from atypia.reading.collection import read_collection
-from atypia.screener import BATCH, Screener
+from atypia.screener import Screener
+
+BATCH = 16
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("scans", type=Path)
     parser.add_argument("--root", type=Path)
@@ -29,7 +33,9 @@ def main() -> None:
     screener = Screener.load(asked.model)
     screener.use_threads(asked.threads)
     rows = list(read_collection(asked.scans, root=asked.root))[: asked.images]
-    prepared = [batch for _, batch in in_batches(load(rows, screener.preparation), BATCH) if batch is not None]
+    prepared = [
+        batch for _, batch in in_batches(load(rows, screener.preparation), BATCH) if batch is not None
+    ]
     count = sum(len(batch) for batch in prepared)
     for batch in prepared[:2]:
         screener.detector.score(batch)
@@ -46,7 +52,9 @@ def main() -> None:
     print(f"{count} images, {asked.rounds} rounds, medians")
     print(f"forward alone      {statistics.median(bare):7.1f} images/s")
     print(f"decode to verdict  {statistics.median(whole):7.1f} images/s")
-    print(f"ratio              {statistics.median(ratios):7.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    print(
+        f"ratio              {statistics.median(ratios):7.2f} (from {min(ratios):.2f} to {max(ratios):.2f})"
+    )
 
 
 if __name__ == "__main__":

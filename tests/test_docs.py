@@ -65,7 +65,8 @@ SHOWN = [(path, command) for path in DOCUMENTS for command in typed(path)]
 @pytest.fixture(scope="module")
 def reference() -> ModuleType:
     spec = importlib.util.spec_from_file_location("make_reference", ROOT / "tools" / "make_reference.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -171,3 +172,11 @@ def test_decisions_are_numbered_without_gaps() -> None:
         text = (ROOT / "docs" / "decisions" / name).read_text(encoding="utf-8")
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"], name
         assert text.startswith(f"# {int(name[:4])}. "), name
+
+
+def test_the_picture_of_the_architecture_shows_every_room() -> None:
+    source = ROOT / "src" / "atypia"
+    rooms = {path.stem for path in source.iterdir() if path.is_dir() or path.suffix == ".py"}
+    picture = next(text for text in fences(ROOT / "ARCHITECTURE.md", "text") if text.startswith("cli "))
+    shown = {word for line in picture.splitlines() for word in re.split(r" {4,}", line)[0].split()}
+    assert shown == {room for room in rooms if not room.startswith("__")}

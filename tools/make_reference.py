@@ -96,7 +96,7 @@ def described(home: str, name: str) -> Iterator[str]:
     thing = getattr(import_module(home), name)
     yield f"## {home}.{name}"
     if not (inspect.isabstract(thing) or (inspect.isclass(thing) and issubclass(thing, Exception))):
-        yield fenced(signature(thing, name), "python")
+        yield fenced(signature(thing, name), "py")
     yield docstring(thing)
     if inspect.isclass(thing):
         yield from members(thing)
@@ -112,7 +112,7 @@ def members(kind: type) -> Iterator[str]:
             yield f"Property. {docstring(member)}"
         elif isinstance(member, classmethod) or inspect.isfunction(member):
             yield f"### {title}"
-            yield fenced(signature(getattr(kind, name), title), "python")
+            yield fenced(signature(getattr(kind, name), title), "py")
             yield docstring(getattr(kind, name))
 
 

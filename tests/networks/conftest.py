@@ -57,10 +57,10 @@ class Small:
 
     def exported(self) -> list[np.ndarray]:
         """Return the same as ONNX Runtime computes them."""
-        return run_onnx(to_onnx(self.scorer()), self.feed)
+        return _run(to_onnx(self.scorer()), self.feed)
 
 
-def run_onnx(graph: bytes, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+def _run(graph: bytes, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     wanted = {put.name for put in session.get_inputs()}
     given = {name: values for name, values in feed.items() if name in wanted}
@@ -95,9 +95,9 @@ def small(draw_heads) -> Callable[..., Small]:
 
 
 @pytest.fixture(scope="session")
-def onnx_run() -> Callable[[bytes, dict[str, np.ndarray]], list[np.ndarray]]:
+def run_onnx() -> Callable[[bytes, dict[str, np.ndarray]], list[np.ndarray]]:
     """Return score, map and reconstruction of a graph."""
-    return run_onnx
+    return _run
 
 
 @pytest.fixture(scope="session")

@@ -127,8 +127,8 @@ def fit(scans: tuple[Path, ...], out: Path, root: Path | None, seed: int, **chos
     with _work_folder(out, resume=choice.resume) as work:
         screener.fit(collection, labelled=labelled, seed=seed, work=work, resume=choice.resume)
         screener.save(out)
-    _tell(screener, out)
-    click.get_current_context().exit(1 if screener.report_ and screener.report_.unreadable else 0)
+    left_out = _tell(screener, out)
+    click.get_current_context().exit(1 if left_out else 0)
 
 
 def _refuse_tumours(scans: tuple[Path, ...], collection: Collection, out: Path) -> None:
@@ -197,7 +197,8 @@ def _work_folder(out: Path, *, resume: bool) -> Iterator[Path]:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _tell(screener: Screener, out: Path) -> None:
+def _tell(screener: Screener, out: Path) -> int:
+    """Print what was learned; return the number of scans that were left out."""
     report, threshold = screener.report_, screener.threshold_
     assert report is not None
     assert threshold is not None
@@ -211,3 +212,4 @@ def _tell(screener: Screener, out: Path) -> None:
         f"saved {out}\n"
         f"next: {_line('score', out)} SCANS -o findings"
     )
+    return len(report.unreadable)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +50,7 @@ class Checkpoint:
             return []
         try:
             history, arrays = self._read(len(variables))
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # damaged files draw almost any exception from the readers
             return self._anew(f"damaged ({error})")
         if history is None:
             return self._anew("of another training (data, recipe or seed differ)")
@@ -65,7 +63,8 @@ class Checkpoint:
         return history
 
     def _read(self, count: int) -> tuple[History | None, list[NDArray[Any]]]:
-        with np.load(self.path, allow_pickle=False) as saved:
+        # Opened here, for numpy leaves the file open where it is no zip.
+        with self.path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             header = json.loads(saved[HEADER].tobytes())
             if header["key"] != self.key:
                 return None, []

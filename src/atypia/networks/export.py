@@ -27,8 +27,6 @@ CONVERTERS = {"tensorflow": "tf2onnx", "torch": "torch"}
 # Dense layers with more weights than this are not handed to the converter.
 WIDE = 4_000_000
 WIDE_OUTPUT = "wide"
-# The graph's name for the number of scans, which may be any.
-SCANS = "scans"
 
 
 def check_export() -> None:
@@ -53,6 +51,7 @@ def to_onnx(model: Any) -> bytes:
     graph = _converted(model if wide is None else _without(model, wide))
     if wide is not None:
         _put_in_front(graph.graph, wide)
+    _rename(graph.graph, [put.name for put in graph.graph.output], list(OUTPUTS))
     graph.producer_name, graph.producer_version = "atypia", ""
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString())
@@ -67,7 +66,7 @@ def _converted(model: Any) -> onnx.ModelProto:
         path = Path(folder) / "network.onnx"
         model.export(path, format="onnx", verbose=False, input_signature=[signature])
         graph = onnx.load(path)
-    _rename(graph.graph, [put.name for put in model.inputs])
+    _rename(graph.graph, [put.name for put in graph.graph.input], [put.name for put in model.inputs])
     return graph
 
 
@@ -111,38 +110,19 @@ def _put_in_front(graph: onnx.GraphProto, wide: Any) -> None:
     for place, node in enumerate(nodes):
         graph.node.insert(place, node)
     kept = [put for put in graph.input if put.name != WIDE_OUTPUT]
-    shape = [SCANS, *features.shape[1:]]
+    shape = ["N", *features.shape[1:]]
     taken = helper.make_tensor_value_info(features.name, TensorProto.FLOAT, shape)
     del graph.input[:]
     graph.input.extend([taken, *kept])
 
 
-def _rename(graph: onnx.GraphProto, inputs: list[str]) -> None:
-    """Name inputs and outputs as told and all else by its place, so that equal networks give equal bytes.
-
-    The converters number names by how many they gave before in the same process.
-    """
-    names = {"": ""}  # an input that is left out
-    names |= {put.name: name for put, name in zip(graph.input, inputs, strict=True)}
-    names |= {put.name: name for put, name in zip(graph.output, OUTPUTS, strict=True)}
-    for place, name in enumerate(name for node in graph.node for name in (*node.input, *node.output)):
-        names.setdefault(name, f"v{place}")
+def _rename(graph: onnx.GraphProto, old: list[str], new: list[str]) -> None:
+    names = dict(zip(old, new, strict=True))
     for node in graph.node:
-        node.input[:] = [names[name] for name in node.input]
-        node.output[:] = [names[name] for name in node.output]
-        node.name = node.doc_string = ""
-    for item in (*graph.input, *graph.output, *graph.initializer):
-        item.name = names[item.name]
-    for put in (*graph.input, *graph.output):
-        first, *others = put.type.tensor_type.shape.dim
-        first.dim_param = SCANS
-        for unknown in (size for size in others if not size.HasField("dim_value")):
-            unknown.Clear()
-    constants = sorted(graph.initializer, key=lambda tensor: int(tensor.name[1:]))
-    del graph.initializer[:]
-    graph.initializer.extend(constants)
-    graph.ClearField("value_info")
-    graph.name, graph.doc_string = "network", ""
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for put in (*graph.input, *graph.output, *graph.value_info):
+        put.name = names.get(put.name, put.name)
 
 
 @contextlib.contextmanager
