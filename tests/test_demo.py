@@ -34,7 +34,6 @@ def test_the_demonstration_goes_from_nothing_to_two_reports(atypia, tmp_path):
 
 @pytest.mark.usefixtures("without_keras")
 def test_without_keras_the_autoencoder_is_left_out_and_that_is_said(atypia, tmp_path):
-    """Then again with other numbers, into the same folder."""
     outcome = atypia("demo", "-o", tmp_path, "--healthy", 41, "--abnormal", 3)
     assert outcome.code == 0, outcome.err
     assert 'The autoencoder was left out: it needs pip install "atypia[train]".' in outcome.out
@@ -42,10 +41,13 @@ def test_without_keras_the_autoencoder_is_left_out_and_that_is_said(atypia, tmp_
     assert {path.name for path in tmp_path.iterdir()} == {"phantom", "nearest", "nearest.atypia"}
     assert f"atypia score {tmp_path / 'nearest'}.atypia {tmp_path / 'phantom' / 'abnormal'}" in outcome.out
 
-    again = atypia("demo", "-o", tmp_path, "--healthy", 40, "--abnormal", 2)
-    assert again.code == 0, again.err
-    assert len(list((tmp_path / "phantom" / "healthy").iterdir())) == 40
-    assert len(list((tmp_path / "phantom" / "masks").iterdir())) == 2
+
+def test_an_earlier_demonstration_of_other_numbers_makes_room(tmp_path):
+    demo._render(tmp_path, healthy=3, abnormal=2, seed=0)
+    table = demo._render(tmp_path, healthy=2, abnormal=1, seed=1)
+    assert len(table) == 3
+    assert len(list((tmp_path / "healthy").iterdir())) == 2
+    assert len(list((tmp_path / "masks").iterdir())) == 1
 
 
 @pytest.mark.usefixtures("without_keras")

@@ -52,9 +52,8 @@ def test_a_study_leaves_its_report_and_its_numbers(screener, phantom_table, tmp_
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     with (tmp_path / "findings.csv").open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
-    assert {path.name for path in tmp_path.iterdir()} == {
-        *("findings.csv", "metrics.json", "report.html", "figures")
-    }
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"findings.csv", "metrics.json", "report.html", "figures"}
     assert {"roc.png", "score_histograms.png"} < {path.name for path in (tmp_path / "figures").iterdir()}
     assert [row["name"] for row in found] == [row.name for row in study.scans]
     assert metrics["image"]["auroc"] == pytest.approx(evaluation.image.auroc)

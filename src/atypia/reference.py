@@ -21,13 +21,12 @@ from atypia.errors import BadOption, BadTable
 from atypia.networks.recipe import RECIPES, Recipe
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.preparation import Preparation
+from atypia.progress import progress
 from atypia.reading.collection import Collection, read_collection
 from atypia.screener import Screener
 from atypia.study import leak_note, run_study, study_of
 
 SIZES = {"train": 1400, "threshold": 200, "validation": 200, "test": 200}
-PUBLISHED = {"accuracy": 0.895, "sensitivity": 0.94, "specificity": 0.85}
-PUBLISHED_EPOCHS = 80
 RESHUFFLED = (
     "LEAKS: as published, the split is drawn anew in every epoch, so that the normal scans of the test "
     "and of the threshold are trained on."
@@ -60,11 +59,14 @@ class Result:
     accuracy: float | None
     sensitivity: float | None
     specificity: float | None
-    tumour_only: float | None
-    tumour_only_scans: int
     epochs: int
-    fit_seconds: float
     leaks: bool
+    tumour_only: float | None = None
+    tumour_only_scans: int = 0
+    fit_seconds: float | None = None
+
+
+PUBLISHED = Result("published", None, 0.895, 0.94, 0.85, epochs=80, leaks=True)
 
 
 def reproduce(
@@ -73,7 +75,7 @@ def reproduce(
     out: Path,
     tables: tuple[Path, ...] = (),
     weights: Path | None = None,
-    epochs: int = PUBLISHED_EPOCHS,
+    epochs: int = PUBLISHED.epochs,
     as_published: bool = True,
     shipped: bool = True,
     seed: int = 0,
@@ -95,7 +97,11 @@ def reproduce(
         print(f"{number} of {len(runs)}: {run.name}", file=sys.stderr, flush=True)
         results.append(_result(run, out / run.name, file, seed, command))
     text = _markdown(results)
-    values = {"published": PUBLISHED, "rows": [asdict(r) for r in results], "notice": RESEARCH_USE_ONLY}
+    values = {
+        "published": asdict(PUBLISHED),
+        "rows": [asdict(result) for result in results],
+        "notice": RESEARCH_USE_ONLY,
+    }
     _write(out / "reference.json", json.dumps(values, indent=1) + "\n")
     _write(out / "reference.md", f"{text}\n\n{RESEARCH_USE_ONLY}\n")
     reports = "\n".join(f"  {out / run.name / 'report.html'}" for run in runs)
@@ -203,7 +209,8 @@ def _judged(run: Run, screener: Screener, out: Path, seconds: float, command: st
     study = study_of(run.table.select(split="test"), *run.notes)
     image = run_study(screener, study, out, title=f"Reference system: {run.name}", command=command).image
     tumours = run.table.select(split="tumor_test")
-    flagged = [f.flagged for f in screener.score(tumours, heatmaps=False) if f.flagged is not None]
+    found = progress(screener.score(tumours, heatmaps=False), total=len(tumours), label="scoring tumours")
+    flagged = [finding.flagged for finding in found if finding.flagged is not None]
     return Result(
         name=run.name,
         auroc=None if math.isnan(image.auroc) else image.auroc,
@@ -218,26 +225,26 @@ def _judged(run: Run, screener: Screener, out: Path, seconds: float, command: st
     )
 
 
-COLUMNS = "run,AUROC,accuracy,sensitivity,specificity,tumour-only flagged,epochs,fit minutes,leaks".split(",")
-
-
 def _markdown(results: list[Result]) -> str:
-    published = ["published", "", *(f"{value:.3f}" for value in PUBLISHED.values()), "", PUBLISHED_EPOCHS, ""]
-    rows = [COLUMNS, ["---"] * len(COLUMNS), [*published, "LEAKS"], *map(_cells, results)]
-    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in rows)
+    rows = [_cells(result) for result in (PUBLISHED, *results)]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _cells(result: Result) -> list[object]:
-    figures = (result.auroc, result.accuracy, result.sensitivity, result.specificity)
+def _cells(result: Result) -> dict[str, str]:
+    """Return the cells of a row under the names of their columns."""
     alone = f"{_figure(result.tumour_only)} of {result.tumour_only_scans}" if result.tumour_only_scans else ""
-    return [
-        result.name,
-        *map(_figure, figures),
-        alone,
-        result.epochs,
-        f"{result.fit_seconds / 60:.1f}",
-        "LEAKS" if result.leaks else "no",
-    ]
+    return {
+        "run": result.name,
+        "AUROC": _figure(result.auroc),
+        "accuracy": _figure(result.accuracy),
+        "sensitivity": _figure(result.sensitivity),
+        "specificity": _figure(result.specificity),
+        "tumour-only flagged": alone,
+        "epochs": str(result.epochs),
+        "fit, minutes": "" if result.fit_seconds is None else f"{result.fit_seconds / 60:.1f}",
+        "leaks": "LEAKS" if result.leaks else "no",
+    }
 
 
 def _figure(value: float | None) -> str:

@@ -42,6 +42,7 @@ def test_what_needs_the_other_label_is_a_dash(atypia, nearest_file, phantom_tabl
     (tmp_path / "figures" / "roc.png").write_text("of an earlier report")
     outcome = atypia("evaluate", nearest_file, phantom_table, "--split", "threshold", "-o", tmp_path)
     assert outcome.code == 0
+    assert outcome.err.startswith("LEAKS: the rows of the split threshold")
     assert "AUROC –, average precision –" in outcome.out
     assert "sensitivity –" in outcome.out
     assert {path.name for path in (tmp_path / "figures").iterdir()} > {"confusion_matrix.png"}

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from atypia import progress
+
 termios = pytest.importorskip("termios", reason="there are no pseudo terminals")
 
 SLOWLY = """
@@ -56,9 +58,18 @@ def test_short_work_gets_none():
     assert "scoring" not in on_terminal("-c", SLOWLY.format(count=2))
 
 
-def test_score_draws_its_bar_on_a_terminal_only(nearest_file, phantom_table, tmp_path):
-    words = ["-c", AT_ONCE, "score", str(nearest_file), str(phantom_table), "-o", str(tmp_path / "out")]
-    assert "/48" in on_terminal(*words)
-    elsewhere = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
-    assert "\r" not in elsewhere.stdout + elsewhere.stderr
-    assert elsewhere.stderr == ""
+def test_score_draws_its_bar_on_a_terminal(nearest_file, phantom_table, tmp_path):
+    assert "/48" in on_terminal("-c", AT_ONCE, *score_words(nearest_file, phantom_table, tmp_path))
+
+
+def test_score_is_silent_elsewhere(atypia, nearest_file, phantom_table, tmp_path, monkeypatch):
+    """Even with a bar that would be drawn at once."""
+    drawn = progress.tqdm
+    monkeypatch.setattr(progress, "tqdm", lambda *words, **options: drawn(*words, **(options | {"delay": 0})))
+    outcome = atypia(*score_words(nearest_file, phantom_table, tmp_path))
+    assert outcome.err == ""
+    assert "\r" not in outcome.out
+
+
+def score_words(model, table, folder):
+    return ["score", str(model), str(table), "-o", str(folder / "out")]

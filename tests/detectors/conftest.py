@@ -26,8 +26,8 @@ TINY = replace(
 )
 
 FACTORIES: dict[str, Callable[[], Detector]] = {
-    "autoencoder": lambda: Autoencoder(TINY),
-    "nearest": lambda: Nearest(ENCODER, components=16),
+    "autoencoder": lambda: Autoencoder(TINY, threads=1),
+    "nearest": lambda: Nearest(ENCODER, components=16, threads=1),
 }
 
 

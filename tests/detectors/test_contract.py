@@ -12,6 +12,7 @@ import pytest
 from atypia.detectors import DETECTORS, Batch, FitContext, State
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.preparation import Preparation
+from atypia.scan import Scan
 from atypia.screener import HealthyMap, Screener
 from atypia.threshold import Threshold
 
@@ -149,7 +150,7 @@ def test_a_state_that_lacks_a_part_is_corrupt(detector, name):
 
 
 @pytest.mark.parametrize("count", [1, 9])
-def test_too_few_scans_are_refused(factories, name, healthy, heads_of, tmp_path, count):
+def test_too_few_scans_are_refused(factories, name, heads_of, tmp_path, count):
     with pytest.raises(NotEnoughScans, match=f"'{name}' needs at least 10 healthy scans, received {count}"):
         factories[name]().fit(heads_of(count), FitContext(tmp_path))
 
@@ -192,8 +193,6 @@ def test_a_saved_detector_scores_alike_in_another_process_without_what_only_trai
     assert out.returncode == 0, out.stderr
     *lines, loaded = out.stdout.splitlines()
     assert loaded == "[]"
-    from atypia.scan import Scan
-
     scans = [Scan(pixels, str(place)) for place, pixels in enumerate(twins[1].pixels)]
     for line, screener in zip(lines, screeners.values(), strict=True):
         assert np.allclose(

@@ -53,7 +53,7 @@ class Small:
 
     def predicted(self) -> list[np.ndarray]:
         """Return score, map and reconstruction as Keras computes them."""
-        return self.scorer().predict(list(self.feed.values()), verbose=0)
+        return [np.asarray(array) for array in self.scorer()(list(self.feed.values()), training=False)]
 
     def exported(self) -> list[np.ndarray]:
         """Return the same as ONNX Runtime computes them."""

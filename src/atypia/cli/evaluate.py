@@ -77,6 +77,8 @@ def evaluate(
     screener.use_threads(threads)
     claim_folder(out)
     evaluation = run_study(screener, study, out, title=title, command=options.command_line())
+    for note in study.notes:
+        click.echo(note, err=True)
     click.echo(summary(evaluation, out))
     click.get_current_context().exit(1 if evaluation.unreadable else 0)
 

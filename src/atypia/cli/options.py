@@ -44,10 +44,9 @@ weights = click.option(
 
 def out(metavar: str, help: str, default: str | None = None) -> Callable[[Command], Command]:
     """Return the option -o/--out with its help; it is required unless it has a default."""
-    required = default is None
-    return click.option(
-        "-o", "--out", type=PATH, metavar=metavar, required=required, default=default, help=help
-    )
+    # With a default of None, even where it is required, click asks for nothing.
+    need: dict[str, Any] = {"required": True} if default is None else {"default": default}
+    return click.option("-o", "--out", type=PATH, metavar=metavar, help=help, **need)
 
 
 def whole(name: str, help: str, *, least: int, default: int | None = None) -> Callable[[Command], Command]:

@@ -25,6 +25,7 @@ Array = NDArray[np.float32]
 FEWEST = 10
 AT_ONCE = 32
 PER_SCAN = 40
+ALIKE = 3
 
 
 @final
@@ -58,6 +59,15 @@ class Nearest(Detector):
         self.encoder, self.weights, self.threads = encoder, weights, threads
         self.neighbours, self.retrieved, self.components = neighbours, retrieved, components
         self.reach, self.top, self.bank = reach, top, bank
+        self._check()
+
+    def _check(self) -> None:
+        lowest = {"neighbours": 1, "retrieved": 1, "components": 1, "reach": 0, "bank": FEWEST}
+        for name, least in lowest.items():
+            if not getattr(self, name) >= least:
+                raise BadOption(f"Expected {name} of at least {least}; received {getattr(self, name)}.")
+        if not 0 < self.top <= 1:
+            raise BadOption(f"Expected top in (0, 1]; received {self.top}.")
 
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
         """Fill the bank; raise NotEnoughScans below 10 scans."""
@@ -138,7 +148,9 @@ class Nearest(Detector):
             for a in steps
             for b in steps
         ]
-        best = np.partition(np.concatenate(likeness), -3, axis=0)[-3:]
+        everyone = np.concatenate(likeness)
+        count = min(ALIKE, len(everyone))
+        best = np.partition(everyone, -count, axis=0)[-count:]
         return np.asarray(1 - best.mean(axis=0), dtype=np.float32)
 
     def _demand_fitted(self) -> None:
@@ -169,8 +181,8 @@ class Nearest(Detector):
             self.bank_, self.cells_ = state.arrays["bank"], state.arrays["cells"]
             self.cell_whitening_ = _whitenings(state.arrays, "cell")
             self.whitening_ = _whitenings(state.arrays, "whole")
-        except (KeyError, TypeError) as error:
-            raise CorruptArtefact(f"The saved detector 'nearest' lacks a part: {error}.") from error
+        except (KeyError, TypeError, BadOption) as error:
+            raise CorruptArtefact(f"The saved detector 'nearest' cannot be used: {error}.") from error
         return self
 
 
