@@ -3,7 +3,7 @@
     python benchmarks/ct.py FOLDER [--folds 5] [--detector nearest|autoencoder]
 
 Each healthy slice is judged by a Screener that has not seen it, each tumour slice by all, its scores
-averaged. Scores of different fits are compared in standard deviations of their own healthy calibration scores.
+averaged. Scores of different fits are compared in standard deviations of their own healthy scores.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from atypia.screener import Screener
 
 
 def trivial(table: Collection) -> dict[str, float]:
-    """Return the AUROC of numbers that look at no brain, or at its brightness alone, in their better direction."""
+    """Return the AUROC, in the better direction, of numbers that look at no brain or at brightness alone."""
     rows = list(table)
     labels = [row.label == "abnormal" for row in rows]
     values: dict[str, list[float]] = {}
@@ -95,9 +95,9 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    print(
-        "| split | recipe | image AUROC (95 %) | AP | accuracy | sensitivity | specificity | pixel AUROC | pixel AP | best Dice | fit, min |"
-    )
+    columns = ("split", "recipe", "image AUROC (95 %)", "AP", "accuracy", "sensitivity", "specificity")
+    columns += ("pixel AUROC", "pixel AP", "best Dice", "fit, min")
+    print(f"| {' | '.join(columns)} |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for table in asked.tables:
         test = read_collection(table, root=asked.data).select(split="test")

@@ -102,7 +102,9 @@ def _put_in_front(graph: onnx.GraphProto, wide: Any) -> None:
     kernel = np.asarray(wide.kernel, np.float32)
     bias = np.zeros(kernel.shape[1], np.float32) if wide.bias is None else np.asarray(wide.bias, np.float32)
     names = [f"{WIDE_OUTPUT}_kernel", f"{WIDE_OUTPUT}_bias"]
-    graph.initializer.extend(numpy_helper.from_array(w, n) for w, n in zip((kernel, bias), names, strict=True))
+    graph.initializer.extend(
+        numpy_helper.from_array(w, n) for w, n in zip((kernel, bias), names, strict=True)
+    )
     nodes = [
         helper.make_node("Flatten", [features.name], [f"{WIDE_OUTPUT}_flat"], axis=1),
         helper.make_node("Gemm", [f"{WIDE_OUTPUT}_flat", *names], [WIDE_OUTPUT]),

@@ -84,7 +84,7 @@ class Screener:
         names = tuple((item.name, str(item.error)) for item in failed)
         self.report_ = FitReport(len(learned), len(aside), names)
         self.threshold_, self.healthy_map_ = threshold, healthy_map
-        grouped = isinstance(scans, Collection) and scans.has_groups
+        grouped = any(item.group is not None for item in train)
         self.provenance = provenance_of(self.report_, grouped=grouped, seed=seed)
         return self
 
