@@ -32,6 +32,18 @@ def test_the_kept_directions_are_those_of_most_variance():
     assert np.allclose((centred @ directions).var(axis=0), largest, rtol=1e-3)
 
 
+def test_few_rows_of_many_channels_are_whitened_the_same_way():
+    """Fewer rows than channels: the eigenvectors come by the rows' own products."""
+    features = np.random.default_rng(0).normal(size=(12, 50)).astype(np.float32)
+    out = Whitening.learn(features, 50)(features)
+    assert out.shape == (12, 11)
+    assert np.allclose(out.T @ out / 12, np.eye(11), atol=1e-3)
+    assert np.allclose(out.mean(axis=0), 0, atol=1e-3)
+    largest = np.linalg.svd(features - features.mean(axis=0))[1][:11] ** 2 / 12
+    scale = np.linalg.norm(Whitening.learn(features, 50).matrix, axis=0)
+    assert np.allclose(scale, 1 / np.sqrt(largest), rtol=1e-3)
+
+
 @pytest.mark.parametrize(("rows", "asked", "kept"), [(400, 99, 6), (4, 6, 3), (2, 6, 1)])
 def test_no_more_directions_than_there_are(rows, asked, kept):
     whitening = Whitening.learn(mixed(0, rows), asked)
@@ -40,8 +52,9 @@ def test_no_more_directions_than_there_are(rows, asked, kept):
 
 
 def test_features_that_never_vary_stay_finite():
-    whitening = Whitening.learn(np.ones((50, 4), np.float32), 4)
-    assert np.allclose(whitening(np.ones((3, 4), np.float32)), 0)
+    for rows in (50, 3):
+        whitening = Whitening.learn(np.ones((rows, 4), np.float32), 4)
+        assert np.allclose(whitening(np.ones((3, 4), np.float32)), 0)
 
 
 def test_maps_are_projected_cell_by_cell():
