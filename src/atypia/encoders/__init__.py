@@ -43,16 +43,15 @@ def load_encoder(
     EfficientNet-lite0; the returned encoder's `name` says which.
     Raises BadOption for an unknown name or cut, WeightsError where weights cannot be had.
     """
-    name = resolve_encoder(name, weights)
-    if name not in ENCODERS:
-        raise BadOption(f"Expected an encoder out of {', '.join([AUTO, *ENCODERS])}, received '{name}'.")
-    return ENCODERS[name](cut, weights=weights, threads=threads)
+    return ENCODERS[resolve_encoder(name, weights)](cut, weights=weights, threads=threads)
 
 
 def resolve_encoder(name: str, weights: Path | None = None) -> str:
-    """Return what `auto` stands for on this machine, and any other name as it is."""
-    if name != AUTO:
+    """Return what `auto` stands for here, and any other name as it is; raise BadOption for none."""
+    if name in ENCODERS:
         return name
+    if name != AUTO:
+        raise BadOption(f"Expected an encoder out of {', '.join([AUTO, *ENCODERS])}, received '{name}'.")
     return "resnet50" if weights_at_hand(weights) is not None else "efficientnet-lite0"
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-import platformdirs
-
 from atypia.atomic import atomic
+from atypia.cache import cache_folder
 from atypia.errors import WeightsError
 from atypia.progress import progress
 
@@ -44,8 +43,7 @@ OFFICIAL = Download(
 
 def weights_folder() -> Path:
     """Return where downloaded weights are kept: under ATYPIA_CACHE where set, else the user's cache."""
-    cache = os.environ.get("ATYPIA_CACHE")
-    return (Path(cache).expanduser() if cache else platformdirs.user_cache_path("atypia")) / "weights"
+    return cache_folder("weights")
 
 
 def weights_at_hand(explicit: Path | None = None, *, official: Download = OFFICIAL) -> Path | None:

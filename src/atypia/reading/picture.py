@@ -158,7 +158,7 @@ def _check_size(path: Path, picture: ImageFile, max_pixels: int) -> None:
             path,
             f"at most {max_pixels:,} pixels",
             f"{width}x{height} = {width * height:,} pixels",
-            "Make the picture smaller; raise max_pixels only for files that you trust.",
+            "Make the picture smaller: such a size is a damaged file, or one made to exhaust memory.",
         )
 
 
