@@ -27,7 +27,7 @@ def run_demo(
     *,
     healthy: int = 300,
     abnormal: int = 60,
-    epochs: int = 15,
+    epochs: int = 30,
     seed: int = 0,
     command: str = "atypia demo",
 ) -> str:

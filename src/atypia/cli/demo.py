@@ -18,7 +18,7 @@ from atypia.cli.command import Taught
 @options.out("FOLDER", "Folder for data, Screeners and reports.", default="atypia-demo")
 @options.whole("--healthy", "Healthy slices to render.", least=40, default=300)
 @options.whole("--abnormal", "Slices with a tumour to render.", least=1, default=60)
-@options.whole("--epochs", "Epochs of the autoencoder.", least=1, default=15)
+@options.whole("--epochs", "Epochs of the autoencoder.", least=1, default=30)
 @options.seed
 def demo(out: Path, healthy: int, abnormal: int, epochs: int, seed: int) -> None:
     """Render synthetic brain slices, fit two detectors to healthy ones, judge the others, write reports.
