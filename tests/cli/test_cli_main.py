@@ -127,7 +127,7 @@ def test_ctrl_c_while_scoring_is_code_130(nearest_file, phantom_table, tmp_path)
         [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "reading\n"
+        assert process.stdout.readline().startswith("reading")  # two threads may say so at once
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
