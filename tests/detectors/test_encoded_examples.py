@@ -8,11 +8,12 @@ from atypia.detectors.pixel_examples import PixelExamples
 from atypia.detectors.views import Views
 from atypia.encoders import load_encoder
 from atypia.encoders.feature_cache import FeatureCache
+from atypia.encoders.one_grid import on_one_grid
 
 
 @pytest.fixture(scope="module")
 def encoder():
-    return load_encoder("efficientnet-lite0", cut=("stage8", "stage16"), threads=1)
+    return on_one_grid(load_encoder("efficientnet-lite0", cut=("stage8", "stage16"), threads=1))
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_each_scan_and_view_is_encoded_once(examples, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")} == files
 
 
-def test_cells_are_drawn_by_the_seed_on_the_coarsest_grid(examples):
+def test_cells_are_drawn_by_the_seed(examples):
     cells = examples.sample_cells(7, seed=3)
     assert [rows.shape for rows in cells] == [(35, 40), (35, 112)]
     for rows, again, other in zip(
@@ -52,8 +53,7 @@ def test_cells_are_drawn_by_the_seed_on_the_coarsest_grid(examples):
     ):
         assert np.array_equal(rows, again)
         assert not np.array_equal(rows, other)
-    fine, coarse = examples.get(np.array([0]), 0)[0]
-    for maps, rows in ((pool_cells(fine, 2), cells[0]), (coarse, cells[1])):
+    for maps, rows in zip(examples.get(np.array([0]), 0)[0], cells, strict=True):
         everywhere = maps.reshape(-1, maps.shape[-1])
         assert all((np.abs(everywhere - row).max(axis=1) < 1e-6).any() for row in rows[:7])
 

@@ -13,6 +13,7 @@ from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet
 from atypia.detectors.fit_context import FitContext
 from atypia.encoders import Encoder, deepest_cut, load_encoder
+from atypia.encoders.one_grid import on_one_grid
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.recipe import RECIPES, Recipe
 
@@ -58,7 +59,8 @@ class Autoencoder(Detector):
     def _load_encoder(self) -> Encoder:
         name = self.recipe.encoder
         cut = self.recipe.cut or deepest_cut(name, self.weights, self.recipe.scales)
-        return load_encoder(name, cut=cut, weights=self.weights, threads=self.threads)
+        encoder = load_encoder(name, cut=cut, weights=self.weights, threads=self.threads)
+        return encoder if self.recipe.fine_tune else on_one_grid(encoder)
 
     def score(self, batch: Batch) -> Scores:
         """Score prepared scans; the units are those of the recipe's error."""

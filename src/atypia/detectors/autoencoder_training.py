@@ -14,6 +14,7 @@ from atypia.detectors.pixel_examples import PixelExamples
 from atypia.detectors.views import Views
 from atypia.encoders import Encoder
 from atypia.encoders.feature_cache import FeatureCache
+from atypia.encoders.one_grid import on_one_grid
 from atypia.encoders.resnet50 import keras_encoder
 from atypia.errors import BadOption
 from atypia.networks.checkpoint import History
@@ -77,7 +78,7 @@ def _network(recipe: Recipe, encoder: Encoder, views: Views, seed: int, front: A
     if recipe.whiten:
         # All layers get as many directions as the shallowest has: they are laid side by side.
         kept = min(recipe.whiten, *encoder.channels)
-        cells = _encoded(views, encoder).sample_cells(CELLS_PER_SCAN, seed)
+        cells = _encoded(views, on_one_grid(encoder)).sample_cells(CELLS_PER_SCAN, seed)
         whitening = [Whitening.learn(rows, kept) for rows in cells]
     return build(recipe, shapes, views.size, whitening, seed, None if front is None else front.outputs)
 

@@ -45,17 +45,13 @@ class EncodedExamples:
             self.get(part, view)
 
     def sample_cells(self, per_scan: int, seed: int) -> list[Features]:
-        """Return, for each cut, the features (M, C) of random cells of the unaltered scans.
-
-        Finer cuts are averaged to the grid of the coarsest, as the network reads them.
-        """
+        """Return, for each cut, the features (M, C) of random cells of the unaltered scans."""
         rng = np.random.default_rng((seed, 2))
         count = max(1, min(per_scan, MOST_CELLS // len(self)))
-        coarsest = max(self._encoder.strides)
         drawn: list[list[Features]] = [[] for _ in self._encoder.cut]
         for part in batches(len(self), AT_ONCE):
-            for rows, maps, stride in zip(drawn, self.get(part, 0)[0], self._encoder.strides, strict=True):
-                cells = pool_cells(maps, coarsest // stride).reshape(len(part), -1, maps.shape[-1])
+            for rows, maps in zip(drawn, self.get(part, 0)[0], strict=True):
+                cells = maps.reshape(len(part), -1, maps.shape[-1])
                 chosen = rng.integers(0, cells.shape[1], (len(part), count))
                 rows.append(np.take_along_axis(cells, chosen[..., None], axis=1).reshape(-1, maps.shape[-1]))
         return [np.concatenate(rows) for rows in drawn]

@@ -17,6 +17,7 @@ from atypia.detectors.fit_context import FitContext
 from atypia.detectors.views import Views
 from atypia.encoders import Encoder, deepest_cut, load_encoder
 from atypia.encoders.feature_cache import FeatureCache
+from atypia.encoders.one_grid import on_one_grid
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.whitening import Whitening
 from atypia.scan import Image
@@ -76,7 +77,8 @@ class Nearest(Detector):
                 f"The detector 'nearest' needs at least {FEWEST} healthy scans, received {len(healthy)}."
             )
         cut = deepest_cut(self.encoder, self.weights, scales=2)
-        self.encoder_ = load_encoder(self.encoder, cut=cut, weights=self.weights, threads=self.threads)
+        encoder = load_encoder(self.encoder, cut=cut, weights=self.weights, threads=self.threads)
+        self.encoder_ = on_one_grid(encoder)
         views = Views(healthy, context.work / "views", copies=0, seed=context.seed)
         examples = EncodedExamples(views, self.encoder_, FeatureCache(cache_folder("features")))
         examples.encode_all()
@@ -92,7 +94,7 @@ class Nearest(Detector):
         pooled: list[list[Array]] = []
         cells: list[NDArray[np.float16]] = []
         for part in batches(len(kept), AT_ONCE):
-            maps = self._on_one_grid(examples.get(kept[part], 0)[0])
+            maps = examples.get(kept[part], 0)[0]
             pooled.append(_pooled(maps[-1]))
             cells.append(self._cells(maps).astype(np.float16))
         descriptors = [np.concatenate(kind) for kind in zip(*pooled, strict=True)]
@@ -103,7 +105,7 @@ class Nearest(Detector):
     def score(self, batch: Batch) -> Scores:
         """Score prepared scans: cosine distances, near 0 for a scan that the bank holds, at most 2."""
         self._demand_fitted()
-        maps = self._on_one_grid(self.encoder_(batch.pixels))
+        maps = self.encoder_(batch.pixels)
         likeness = self._descriptor(_pooled(maps[-1])) @ self.bank_.T
         order = np.argsort(-likeness, axis=1, kind="stable")
         whole = 1 - np.take_along_axis(likeness, order[:, : self.neighbours], axis=1).mean(axis=1)
@@ -117,10 +119,6 @@ class Nearest(Detector):
         local = np.array([_highest(h, head > 0.5, self.top) for h, head in zip(heat, heads, strict=True)])
         pixels = np.stack([_enlarge(h, batch.pixels.shape[-1]) for h in heat])
         return Scores((whole + local) / 2, pixels * batch.foreground)
-
-    def _on_one_grid(self, maps: list[Array]) -> list[Array]:
-        coarsest = max(self.encoder_.strides)
-        return [pool_cells(m, coarsest // s) for m, s in zip(maps, self.encoder_.strides, strict=True)]
 
     def _cells(self, maps: list[Array]) -> Array:
         """Return unit vectors (N, G, G, K): the whitened layers side by side."""

@@ -174,7 +174,9 @@ def _decode(
     for stage, width in enumerate(widths, start=1):
         if recipe.loss == "features" and x.shape[1] == grid:
             expected = _expected(recipe, code, x, components)
-        x = layers.Conv2DTranspose(width, 3, strides=2, padding="same")(x)
+        # What a normalisation follows needs no bias of its own: it would be subtracted again.
+        bias = stage == len(widths) or not recipe.batch_norm
+        x = layers.Conv2DTranspose(width, 3, strides=2, padding="same", use_bias=bias)(x)
         if stage < len(widths):
             x = _refined(recipe, x, width)
     return expected, layers.Reshape((size, size))(layers.Activation("sigmoid")(x))
@@ -183,17 +185,19 @@ def _decode(
 def _refined(recipe: Recipe, x: Any, width: int) -> Any:
     x = _normal(recipe, x)
     for _ in range(recipe.extra_layers):
-        x = _normal(recipe, keras().layers.Conv2D(width, 3, padding="same")(x))
+        x = _normal(
+            recipe, keras().layers.Conv2D(width, 3, padding="same", use_bias=not recipe.batch_norm)(x)
+        )
     return x
 
 
 def _first_stage(recipe: Recipe, code: Any, start: int, grid: int) -> Any:
     layers, width = keras().layers, recipe.decoder[0]
     if recipe.bottleneck == "dense":
-        x = _normal(recipe, layers.Dense(start * start * width)(code))
+        x = _normal(recipe, layers.Dense(start * start * width, use_bias=not recipe.batch_norm)(code))
         return layers.Reshape((start, start, width))(x)
     x = layers.AveragePooling2D(grid // start)(code) if grid > start else code
-    return _normal(recipe, layers.Conv2D(width, 3, padding="same")(x))
+    return _normal(recipe, layers.Conv2D(width, 3, padding="same", use_bias=not recipe.batch_norm)(x))
 
 
 def _expected(recipe: Recipe, code: Any, x: Any, components: Any) -> Any:
