@@ -116,7 +116,9 @@ def test_a_full_disk_behind_the_output_is_told():
 def test_ctrl_c_while_scoring_is_code_130(nearest_file, phantom_table, tmp_path):
     """The reading of a scan is slowed down, so that the signal surely comes in the midst of the work."""
     code = (
-        "import sys, time, atypia.loading as loading, atypia.screener, atypia.screening\n"
+        "import signal, sys, time, atypia.loading as loading, atypia.screener, atypia.screening\n"
+        # Where the tests run in the background, signals of the keyboard are ignored, and children inherit it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "read = loading.read_picture\n"
         "def slow(*a, **k):\n    print('reading', flush=True); time.sleep(0.2); return read(*a, **k)\n"
         "loading.read_picture = slow\n"

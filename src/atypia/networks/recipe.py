@@ -72,7 +72,7 @@ class Recipe:
     batch_norm: bool = True
     variational: bool = False
     loss: Loss = "features"
-    kl_weight: float = 1e-3
+    kl_weight: float = 1e-5
     kl_anneal: int = 20
     epochs: int = 40
     batch_size: int = 32
