@@ -23,7 +23,11 @@ from atypia.networks.recipe import RECIPES
 from atypia.preparation import Preparation
 from atypia.reading.collection import Collection, read_collection
 from atypia.reading.picture import read_picture
+from atypia.reading.row import Row
 from atypia.screener import Screener
+
+# Scalp and skull: about a tenth of the canvas.
+RIM = 0.1
 
 
 def trivial(table: Collection) -> dict[str, float]:
@@ -35,12 +39,21 @@ def trivial(table: Collection) -> dict[str, float]:
         pixels = read_picture(row.path).pixels
         number = {"bytes per pixel": row.path.stat().st_size / pixels.size, "image width": pixels.shape[1]}
         number["mean intensity"] = float(pixels.mean())
-        inside = ndimage.gaussian_filter(pixels, 2)
-        number["smoothed intensity, 98th percentile"] = float(np.percentile(inside, 98))
+        for place, prepared in (("whole head", bright(row)), ("interior", bright(row, RIM))):
+            number[f"smoothed intensity of the {place}, 98th percentile"] = prepared
         for name, value in number.items():
             values.setdefault(name, []).append(float(value))
     found = {name: auroc(numbers, labels) for name, numbers in values.items()}
     return {name: max(value, 1 - value) for name, value in found.items()}
+
+
+def bright(row: Row, rim: float = 0.0) -> float:
+    """Return the 98th percentile of the smoothed pixels deeper in the head than a share of the canvas."""
+    prepared = Preparation()(read_picture(row.path))
+    depth = ndimage.distance_transform_edt(np.pad(prepared.foreground, 1))[1:-1, 1:-1]
+    inside = depth > rim * len(prepared.pixels)
+    smooth = ndimage.gaussian_filter(prepared.pixels, 2)
+    return float(np.percentile(smooth[inside], 98)) if inside.any() else 0.0
 
 
 def run(name: str, table: Path, asked: argparse.Namespace) -> dict[str, object]:

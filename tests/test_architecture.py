@@ -29,7 +29,7 @@ LINES = (  # from the top; rooms on one line do not know each other
         "artefact",
         "destination",
     ),
-    ("atomic", "cache", "keras_backend", "overlay"),
+    ("atomic", "cache", "keras_backend", "onnx_session", "overlay"),
     ("errors", "scan", "progress", "notice"),
 )
 HEIGHT = {room: -line for line, rooms in enumerate(LINES) for room in rooms}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
-import onnxruntime
 
 from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet
@@ -16,6 +15,10 @@ from atypia.encoders import Encoder, deepest_cut, load_encoder
 from atypia.encoders.one_grid import on_one_grid
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.recipe import RECIPES, Recipe
+from atypia.onnx_session import open_session
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 FEWEST = 10
 NETWORK = "network"
@@ -75,13 +78,7 @@ class Autoencoder(Detector):
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
         self._demand_fitted()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = self.threads or 0
-        try:
-            return onnxruntime.InferenceSession(self.graph_, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own exceptions share no public base class.
-            raise CorruptArtefact(f"The autoencoder's graph is not a usable ONNX model: {error}") from error
+        return open_session(self.graph_, "The autoencoder", self.threads)
 
     def state(self) -> State:
         """Return the recipe, the history and the graphs."""

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any, Self, final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from atypia.errors import BadOption, CorruptArtefact
+from atypia.onnx_session import open_session
 from atypia.scan import Image
 
 
@@ -97,17 +97,7 @@ class Encoder:
 
     @cached_property
     def _session(self) -> Any:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = self.threads or 0
-        try:
-            session = onnxruntime.InferenceSession(
-                self.graph, sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions share no public base class.
-            raise CorruptArtefact(
-                f"Encoder {self.name}: the graph is not a usable ONNX model: {error}"
-            ) from error
+        session = open_session(self.graph, f"Encoder {self.name}", self.threads)
         self._check(session)
         return session
 

@@ -48,7 +48,7 @@ def find_foreground(pixels: Image) -> Foreground | None:
     factor = -(-max(pixels.shape) // _SIDE)
     grid = ndimage.gaussian_filter(_reduce(pixels, factor), 1.0)
     contrast = np.abs(grid - _background(grid))
-    contrast = np.minimum(contrast, np.percentile(contrast, 99))
+    contrast = np.minimum(contrast, _percentiles(contrast, 99)[0])
     highest = float(contrast.max())
     if not highest > 1e-5 * float(np.abs(grid).max()):
         return None
@@ -71,14 +71,22 @@ def _background(grid: Image) -> float:
     inner = np.zeros(grid.shape, bool)
     inner[width:-width, width:-width] = True
     rim = grid[~inner]
-    dark, middle = np.percentile(rim, (10, 50))
+    dark, middle = _percentiles(rim, 10, 50)
     near = np.abs(rim - middle) < 0.05 * (grid.max() - grid.min())
     return float(middle if near.mean() > 0.5 else dark)
 
 
+def _percentiles(values: Image, *percents: float) -> list[float]:
+    """Return the values at these percentiles; sorting is several times as fast as numpy's selection."""
+    ordered = np.sort(values, axis=None)
+    return [float(ordered[round(percent / 100 * (ordered.size - 1))]) for percent in percents]
+
+
 def _otsu(values: Image, highest: float) -> float:
     """Return the level that parts values in [0, highest] best: Otsu (1979), eq. 18, on 64 bins."""
-    counts, edges = np.histogram(values, 64, (0, highest))
+    places = np.minimum((values * np.float32(64 / highest)).astype(np.uint8), 63)
+    counts = np.bincount(places.ravel(), minlength=64)
+    edges = np.linspace(0, highest, 65)
     centres = (edges[:-1] + edges[1:]) / 2
     below, mass = np.cumsum(counts)[:-1], np.cumsum(counts * centres)
     above = values.size - below
@@ -110,8 +118,22 @@ def _largest_piece(differs: Mask) -> Mask | None:
 
 
 def _dilated(mask: Mask, reach: int) -> Mask:
-    return np.asarray(ndimage.maximum_filter(mask, 2 * reach + 1, mode="constant"))
+    """Return where any pixel within a square of `reach` pixels on each side is true."""
+    return _or_along(_or_along(mask, reach).T, reach).T
+
+
+def _or_along(mask: Mask, reach: int) -> Mask:
+    """Join each row with the `reach` rows before and after it, by windows that double."""
+    window = np.zeros((len(mask) + 2 * reach, mask.shape[1]), bool)
+    window[reach : reach + len(mask)] = mask
+    width = 1
+    while width < 2 * reach + 1:
+        step = min(width, 2 * reach + 1 - width)
+        window = window[:-step] | window[step:]
+        width += step
+    return window
 
 
 def _eroded(mask: Mask, reach: int) -> Mask:
-    return np.asarray(ndimage.minimum_filter(mask, 2 * reach + 1, mode="constant"))
+    """Return where all pixels within a square of `reach` on each side are true; beyond the rim none is."""
+    return ~_dilated(np.pad(~mask, reach, constant_values=True), reach)[reach:-reach, reach:-reach]

@@ -96,11 +96,9 @@ class Geometry:
 
     def _resize(self, pixels: Image) -> Image:
         """Resize the canvas pixels that touch the input; the others would cost memory without bound."""
-        spans = [self._span(axis) for axis in (0, 1)]
-        padding = [span.padding for span in spans]
-        if any(max(pair) for pair in padding):
-            pixels = np.pad(pixels, padding, mode="edge")
-        rows, columns = spans
+        rows, columns = (self._span(axis) for axis in (0, 1))
+        if any((*rows.padding, *columns.padding)):
+            pixels = np.pad(pixels, (rows.padding, columns.padding), mode="edge")
         picture = PIL.Image.fromarray(np.ascontiguousarray(pixels, np.float32)).resize(
             (columns.stop - columns.start, rows.stop - rows.start),
             PIL.Image.Resampling.BICUBIC,

@@ -133,7 +133,7 @@ def _checked(scan: Scan) -> Image:
         raise UnreadableScan(
             who, f"sides that differ by a factor of {_MAX_RATIO} at most", f"pixels of shape {pixels.shape}"
         )
-    if not math.isfinite(pixels.sum(dtype=np.float64)):
+    if not np.isfinite(pixels).all():
         raise UnreadableScan(who, "finite pixel values", "NaN or infinite ones")
     return pixels
 
