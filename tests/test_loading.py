@@ -96,8 +96,8 @@ def test_what_the_caller_s_list_raises_reaches_the_caller(scans):
 
 
 def test_batches_gather_what_could_be_prepared(scans):
-    good = [Loaded(scan.name, PREPARATION(scan)) for scan in scans[:5]]
-    bad = [Loaded("bad"), Loaded("worse")]
+    good = [Loaded(scan.name, scan, PREPARATION(scan)) for scan in scans[:5]]
+    bad = [Loaded("bad", scans[5]), Loaded("worse", scans[6])]
     parts = list(in_batches([good[0], bad[0], *good[1:], bad[1]], 3))
     assert [[item.name for item in part] for part, _ in parts] == [
         ["00", "bad", "01"],

@@ -22,9 +22,13 @@ AHEAD = 48
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """One scan with what came of it: prepared, or the error that reading or preparing it gave."""
+    """One scan with what came of it: prepared, or the error that reading or preparing it gave.
+
+    `source` is what was given: the row or the scan in memory, with its group and strata.
+    """
 
     name: str
+    source: Row | Scan
     prepared: Prepared | None = None
     error: UnreadableScan | None = None
 
@@ -68,6 +72,6 @@ def to_batch(loaded: Sequence[Loaded]) -> Batch | None:
 def _load(item: Row | Scan, preparation: Preparation) -> Loaded:
     try:
         scan = item if isinstance(item, Scan) else read_picture(item.path, name=item.name, group=item.group)
-        return Loaded(item.name, preparation(scan))
+        return Loaded(item.name, item, preparation(scan))
     except UnreadableScan as error:
-        return Loaded(item.name, error=error)
+        return Loaded(item.name, item, error=error)

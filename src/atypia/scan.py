@@ -12,6 +12,24 @@ Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Region:
+    """One connected place of the heat map that is unlike healthy scans, on the pixels of the input.
+
+    `area` is in pixels, `area_mm2` in square millimetres where the spacing is known.
+    `peak` and `mean` are of the map inside it, in the detector's units; `p_value` is that of its peak.
+    `centre` is (row, column); `box` is (top, left, bottom, right), the last two exclusive.
+    """
+
+    area: int
+    peak: float
+    mean: float
+    p_value: float
+    centre: tuple[float, float]
+    box: tuple[int, int, int, int]
+    area_mm2: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
     """One scan as it was read.
@@ -29,6 +47,7 @@ class Scan:
     plane: str | None = None
     sequence: str | None = None
     modality: str | None = None
+    scanner: str | None = None
     group: str | None = None
 
 
@@ -39,9 +58,12 @@ class Finding:
     `score` is in the detector's own units, higher is more abnormal; NaN where the scan could not be judged.
     `p_value` is the share of healthy calibration scans that score at least as high, in (0, 1].
     `flagged` is the decision at the Screener's threshold; None where the scan could not be judged.
+    `stratum` names the calibration scans that it was compared with; None where that was all of them.
     `heatmap` is float32 (H, W) on the pixels of the input, in the detector's units, 0 outside the head.
     `reconstruction` is float32 (S, S), what the detector expected to see, where it has such a picture.
-    `error` says why a scan could not be judged.
+    `regions` are the places of the map that are unlike healthy scans, the most unlike first.
+    `unfit` says why a scan, though it could be read and scored, is not one that may be judged.
+    `error` says why a scan could not be read or scored.
     """
 
     name: str
@@ -53,10 +75,15 @@ class Finding:
     reconstruction: Image | None = None
     prepared: Image | None = None
     error: str | None = None
+    stratum: str | None = None
+    unfit: str | None = None
+    regions: tuple[Region, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """One word: `abnormal`, `normal` or `unreadable`."""
+        """One word: `abnormal`, `normal`, `unfit` or `unreadable`."""
+        if self.unfit is not None:
+            return "unfit"
         if self.flagged is None:
             return "unreadable"
         return "abnormal" if self.flagged else "normal"

@@ -206,3 +206,15 @@ def test_where_a_table_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
         write_table([], tmp_path / "file" / "t.csv", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_how_a_scan_was_taken_returns_as_written_and_only_where_known(tmp_path, suffix):
+    rows = [
+        Row(tmp_path / "a.png", "a.png", plane="axial", scanner="one"),
+        Row(tmp_path / "b.png", "b.png"),
+    ]
+    write_table(rows, tmp_path / f"t{suffix}", tmp_path)
+    assert read_table(tmp_path / f"t{suffix}", tmp_path) == rows
+    write_table(rows[1:], tmp_path / "plain.csv", tmp_path)
+    assert "plane" not in (tmp_path / "plain.csv").read_text()

@@ -14,7 +14,18 @@ from atypia.errors import BadOption, OutputError
 from atypia.scan import Finding
 from atypia.writing.table import ROWS_AT_ONCE, FindingsWriter
 
-COLUMNS = ["name", "verdict", "score", "p_value", "threshold", "flagged", "error"]
+COLUMNS = [
+    "name",
+    "verdict",
+    "score",
+    "p_value",
+    "threshold",
+    "flagged",
+    "error",
+    "stratum",
+    "unfit",
+    "regions",
+]
 FINDINGS = [
     Finding("a/one.png", 0.1 + 0.2, 1 / 3, False, 0.5),
     Finding('two, "quoted"\n.png', 0.75, 0.004, True, 0.5),
@@ -32,7 +43,8 @@ def read_csv(path: Path) -> list[dict[str, object]]:
     def parse(row: dict[str, str]) -> dict[str, object]:
         numbers = {key: float(row[key]) if row[key] else None for key in ("score", "p_value", "threshold")}
         flagged = {"true": True, "false": False, "": None}[row["flagged"]]
-        return {**row, **numbers, "flagged": flagged, "error": row["error"] or None}
+        texts = {key: row[key] or None for key in ("error", "stratum", "unfit")}
+        return {**row, **numbers, **texts, "flagged": flagged, "regions": int(row["regions"])}
 
     with path.open(encoding="utf-8", newline="") as file:
         return [parse(row) for row in csv.DictReader(file)]

@@ -28,12 +28,15 @@ FORMATS = ("csv", "jsonl", "parquet")
     glossary={
         "Columns of the findings": [
             ("name", "the scan, as its folder or table names it"),
-            ("verdict", "normal, abnormal or unreadable"),
+            ("verdict", "normal, abnormal, unfit to be judged, or unreadable"),
             ("score", "how abnormal, in the detector's own units; higher is more abnormal"),
             ("p_value", "share of healthy calibration scans that score as high; small is unusual"),
             ("threshold", "the score above which a scan is flagged"),
             ("flagged", "true, false, or empty for a scan that could not be judged"),
             ("error", "why a scan could not be judged: what was expected, what came, what to do"),
+            ("stratum", "the calibration scans it was compared with; empty where that was all of them"),
+            ("unfit", "why a scan that was read may not be judged"),
+            ("regions", "how many places of the heat map are unlike healthy scans"),
         ]
     },
 )

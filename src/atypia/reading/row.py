@@ -9,6 +9,7 @@ from pathlib import Path
 
 LABELS = ("normal", "abnormal")
 SPLITS = ("train", "threshold", "validation", "test", "tumor_test")
+STRATA = ("plane", "sequence", "scanner")
 HEALTHY_SPLITS = ("train", "threshold")
 
 
@@ -20,6 +21,7 @@ class Row:
     `label` is `normal`, `abnormal` or unknown; `split` is one of SPLITS.
     `group` names the patient, or the cluster of near-copies, that must not cross splits.
     `kind` is any finer class, for strata; `mask` is a picture of what is abnormal.
+    `plane`, `sequence` and `scanner` say how it was taken, where the table knows: strata as well.
     """
 
     path: Path
@@ -29,6 +31,9 @@ class Row:
     group: str | None = None
     kind: str | None = None
     mask: Path | None = None
+    plane: str | None = None
+    sequence: str | None = None
+    scanner: str | None = None
 
 
 def real_paths(paths: Iterable[Path]) -> Iterator[str]:

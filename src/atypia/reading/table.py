@@ -12,10 +12,10 @@ from pathlib import Path
 
 from atypia.errors import BadOption, BadTable, OutputError
 from atypia.reading.folder import label_of
-from atypia.reading.row import HEALTHY_SPLITS, LABELS, SPLITS, Row, real_paths
+from atypia.reading.row import HEALTHY_SPLITS, LABELS, SPLITS, STRATA, Row, real_paths
 
 TABLE_SUFFIXES = (".csv", ".parquet")
-COLUMNS = ("path", "label", "split", "group", "kind", "mask")
+COLUMNS = ("path", "label", "split", "group", "kind", "mask", *STRATA)
 
 _Record = dict[str, str | None]
 
@@ -128,6 +128,7 @@ def _row(place: str, record: _Record, root: Path) -> Row:
         group=(record.get("group") or "").strip() or None,
         kind=(record.get("kind") or "").strip() or None,
         mask=root / mask if mask and mask.strip() else None,
+        **{name: (record.get(name) or "").strip() or None for name in STRATA},
     )
     _refuse_misplaced(place, row)
     return row
@@ -203,7 +204,14 @@ def write_table(rows: Iterable[Row], file: Path, root: Path) -> None:
 
 def _record(row: Row, root: Path) -> tuple[str | None, ...]:
     mask = _relative(row.mask, root) if row.mask else None
-    return (_relative(row.path, root), row.label, row.split, row.group, row.kind, mask)
+    strata = (getattr(row, name) for name in STRATA)
+    return (_relative(row.path, root), row.label, row.split, row.group, row.kind, mask, *strata)
+
+
+def _needed(records: list[tuple[str | None, ...]]) -> tuple[str, ...]:
+    """Return the columns to write: those on how scans were taken only where some row says so."""
+    known = {name for record in records for name, value in zip(COLUMNS, record, strict=True) if value}
+    return tuple(name for name in COLUMNS if name in known or name not in STRATA)
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -221,15 +229,18 @@ def _relative(path: Path, root: Path) -> str:
 def _write_csv(records: list[tuple[str | None, ...]], file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(records)
+        names = _needed(records)
+        places = [COLUMNS.index(name) for name in names]
+        writer.writerow(names)
+        writer.writerows([record[place] for place in places] for record in records)
 
 
 def _write_parquet(records: list[tuple[str | None, ...]], file: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = zip(*records, strict=True) if records else ((),) * len(COLUMNS)
-    pq.write_table(
-        pa.table({n: pa.array(c, pa.string()) for n, c in zip(COLUMNS, columns, strict=True)}), file
-    )
+    columns = {
+        name: pa.array([record[COLUMNS.index(name)] for record in records], pa.string())
+        for name in _needed(records)
+    }
+    pq.write_table(pa.table(columns), file)

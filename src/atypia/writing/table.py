@@ -21,7 +21,8 @@ ROWS_AT_ONCE = 1024
 class FindingsWriter:
     """Writes findings one by one to a `.csv`, `.jsonl` or `.parquet` file, which appears when it is closed.
 
-    The columns are name, verdict, score, p_value, threshold, flagged and error; a number that is missing is
+    The columns are name, verdict, score, p_value, threshold, flagged, error,
+    stratum, unfit and regions (their number); a number that is missing is
     an empty cell or null. In CSV a text that a spreadsheet could take for a formula gets a leading
     apostrophe. Use it in a `with` statement; where that ends in an error nothing is left on disk.
     Raises BadOption for another suffix and OutputError where the file cannot be written.
@@ -74,6 +75,9 @@ class _Record:
     threshold: float | None
     flagged: bool | None
     error: str | None
+    stratum: str | None
+    unfit: str | None
+    regions: int
 
     @classmethod
     def of(cls, finding: Finding) -> Self:
@@ -85,6 +89,9 @@ class _Record:
             threshold=_number(finding.threshold),
             flagged=finding.flagged,
             error=None if finding.error is None else _printable(finding.error),
+            stratum=None if finding.stratum is None else _printable(finding.stratum),
+            unfit=None if finding.unfit is None else _printable(finding.unfit),
+            regions=len(finding.regions),
         )
 
 
@@ -124,11 +131,11 @@ class _JsonLines:
 
 class _Parquet:
     def __init__(self, path: Path) -> None:
-        from pyarrow import bool_, float64, schema, string
+        from pyarrow import bool_, float64, int64, schema, string
         from pyarrow.parquet import ParquetWriter
 
         text, number = string(), float64()
-        kinds = [text, text, number, number, number, bool_(), text]
+        kinds = [text, text, number, number, number, bool_(), text, text, text, int64()]
         self._writer = ParquetWriter(path, schema(list(zip(_COLUMNS, kinds, strict=True))))
         self._waiting: list[_Record] = []
 
