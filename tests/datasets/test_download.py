@@ -136,6 +136,7 @@ def test_failures_of_the_download_pass_through(kaggle, tmp_path):
     kaggle.status = 403
     with pytest.raises(DownloadFailed, match="accept the terms"):
         get(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     kaggle.status = 200
     assert len(get(tmp_path / "out")) == 5
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -72,7 +73,10 @@ def test_missing_pictures_leave_a_word() -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_mask_without_border_has_no_outline(whole: bool) -> None:
     case = replace(CASES[2], mask=np.full((48, 40), whole))
-    pictures.cases((case,), SCALE).draw_without_rendering()
+    figure = pictures.cases((case,), SCALE)
+    figure.draw_without_rendering()
+    assert not figure.findobj(ContourSet)
+    assert pictures.cases((CASES[2],), SCALE).findobj(ContourSet)
 
 
 def test_the_scale_from_calibration_is_taken_as_it_is() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +59,10 @@ def get_dataset(name: str, out: Path, *, least_share: float = 0.5) -> Collection
         return _publish(dataset, download, tables, out)
     except OSError as error:
         raise not_written(out, error) from error
+    finally:
+        with suppress(OSError):  # what holds something is gone on with
+            (out / WORK).rmdir()
+            out.rmdir()
 
 
 def _work_folder(out: Path) -> Path:

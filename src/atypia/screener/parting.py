@@ -69,6 +69,11 @@ def _of_scans(scans: Sequence[Scan], seed: int) -> tuple[Items, Items]:
 
 
 def _share(scans: Collection, seed: int) -> tuple[Sequence[Row], Sequence[Row]]:
+    if len(scans) < FEWEST:
+        raise NotEnoughScans(
+            f"{scans.source}: expected at least {FEWEST} healthy scans, received {len(scans)}. "
+            "Give a folder or table with more."
+        )
     fewest = FEWEST_CALIBRATION / max(len(scans), FEWEST)
     train, held_out = calibration_split(scans, max(CALIBRATION_SHARE, fewest), seed)
     return train.rows, held_out.rows

@@ -66,9 +66,9 @@ class Screener:
         `work` keeps checkpoints for `resume`; without it nothing outlives the call.
         Raises NotEnoughScans below 20 usable scans, BadTable where abnormal ones are among them.
         """
-        train, held_out = part_scans(scans, calibration, seed)
         # What an earlier fit learned does not belong to the detector any more, even if this one fails.
         self.threshold_ = self.healthy_map_ = self.report_ = None
+        train, held_out = part_scans(scans, calibration, seed)
         with scratch() as temporary:
             folder = work or Path(temporary)
             learned, lost = self._prepared(train, folder / "train", "reading healthy scans")
