@@ -12,12 +12,12 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 LINES = (  # from the top; rooms on one line do not know each other
     ("__init__", "__main__"),
     ("cli", "service", "cluster"),
-    ("demo", "reference"),
+    ("demo", "reference", "comparison"),
     ("study", "screening"),
     ("report", "writing", "audit"),
-    ("evaluation",),
+    ("evaluation", "monitoring"),
     ("screener",),
-    ("detectors",),
+    ("detectors", "copies", "scalars", "fitness"),
     (
         "reading",
         "datasets",
@@ -33,7 +33,10 @@ LINES = (  # from the top; rooms on one line do not know each other
     ("errors", "scan", "progress", "notice"),
 )
 HEIGHT = {room: -line for line, rooms in enumerate(LINES) for room in rooms}
-SIDEWAYS = {("datasets", "reading")}  # a data set is written, and read back, as a table of scans
+SIDEWAYS = {
+    ("datasets", "reading"),  # a data set is written, and read back, as a table of scans
+    ("audit", "report"),  # its page is drawn and dressed as a report is
+}
 PARTS = {"evaluation.metrics": "metrics", "loading": "screener"}  # modules that belong to another room
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atypia.overlay import grey_share, heat_share, overlay
+from atypia.overlay import grey_share, heat_share, outlined, overlay
 
 
 def test_below_the_scale_the_scan_stays_grey(rng: np.random.Generator) -> None:
@@ -34,3 +34,17 @@ def test_the_share_is_bounded_and_keeps_order(clear: float, span: float, values:
 
 def test_one_grey_everywhere_is_black() -> None:
     assert (grey_share(np.full((4, 4), 7, np.float32)) == 0).all()
+
+
+def test_a_line_surrounds_each_region_and_leaves_its_inside():
+    picture = np.full((40, 60, 3), 7, np.uint8)
+    regions = np.zeros((40, 60), np.uint8)
+    regions[10:20, 10:20], regions[10:20, 20:30] = 1, 2
+    drawn = outlined(picture, regions)
+    changed = (drawn != 7).any(axis=-1)
+    assert changed[9, 9:31].all()
+    assert changed[10:20, 19:21].all()
+    assert not changed[11:19, 11:18].any()
+    assert not changed[:, 32:].any()
+    assert (picture == 7).all()
+    assert np.array_equal(outlined(picture, np.zeros_like(regions)), picture)

@@ -21,7 +21,8 @@ from atypia.reference import Result, Run, reproduce
 from atypia.screener import Screener
 
 SIZE = 64
-LEFT = {"findings.csv", "metrics.json", "report.html", "figures", "result.json", "screener.atypia"}
+LEFT = {"findings.csv", "metrics.json", "report.html", "model-card.md", "figures"}
+LEFT |= {"result.json", "screener.atypia"}
 
 
 @pytest.fixture(scope="module")

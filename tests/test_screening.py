@@ -53,7 +53,7 @@ def test_every_scan_has_its_row_and_the_tally_adds_up(screener, table, tmp_path)
     assert all("expected" in row["error"] for row in rows[23:])
     for row, finding in zip(rows[:23], screener.score(table), strict=False):
         assert float(row["score"]) == pytest.approx(finding.score)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["findings.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["findings.csv", "regions.csv"]
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
@@ -112,3 +112,19 @@ def test_nothing_at_all_is_an_empty_table(screener, tmp_path):
     tally = score_to_folder(screener, Collection((), "nothing"), tmp_path)
     assert (tally.judged, tally.flagged, tally.unreadable) == (0, 0, 0)
     assert len(Path(tally.table).read_text().splitlines()) == 1
+
+
+def test_regions_are_counted_written_and_the_same_after_loading(screener, table, tmp_path):
+    screener.save(tmp_path / "saved.atypia")
+    again = Screener.load(tmp_path / "saved.atypia")
+    few = replace(table, rows=table.rows[12:])
+    tallies = [
+        score_to_folder(one, few, tmp_path / str(n), "jsonl") for n, one in enumerate((screener, again))
+    ]
+    texts = [tally.regions_table.read_bytes() for tally in tallies]
+    assert texts[0] == texts[1]
+    rows = [json.loads(line) for line in texts[0].decode().splitlines()]
+    findings = [json.loads(line) for line in tallies[0].table.read_text().splitlines()]
+    assert len(rows) == tallies[0].regions == sum(finding["regions"] for finding in findings)
+    assert all(row["p_value"] <= 0.1 for row in rows)
+    assert {row["scan"] for row in rows} <= {row.name for row in few}

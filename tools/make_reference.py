@@ -33,6 +33,7 @@ from atypia.reading.folder import label_of
 from atypia.reading.picture import PICTURE_SUFFIXES
 from atypia.reading.row import LABELS, SPLITS
 from atypia.reading.table import COLUMNS
+from atypia.writing.regions import RegionsWriter
 from atypia.writing.table import FindingsWriter
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -204,12 +205,22 @@ def schema_rows(schema: dict[str, Any], known: dict[str, Any], above: str) -> It
         target = resolved(entry, known)
         meaning = entry.get("description", target.get("description", ""))
         yield f"`{above}{name}`", kind_of(entry, target), meaning
-        yield from schema_rows(target, known, f"{above}{name}.")
+        yield from schema_rows(told_once(f"{above}{name}", target, known), known, f"{above}{name}.")
         if isinstance(inner := target.get("additionalProperties"), dict):
-            shared = known["image"]["properties"]
-            own = {n: e for n, e in resolved(inner, known)["properties"].items() if n not in shared}
-            yield f"`{above}{name}.KIND`", "object", "The fields of `image`, and:"
-            yield from schema_rows({"properties": own}, known, f"{above}{name}.KIND.")
+            each = resolved(inner, known)
+            if "properties" in each and (not name.startswith("by_") or name == "by_kind"):
+                yield f"`{above}{name}.NAME`", "object", each.get("description", "")
+                yield from schema_rows(each, known, f"{above}{name}.NAME.")
+            elif "properties" in each:
+                yield f"`{above}{name}.NAME`", "object", "The fields of `by_kind.NAME`."
+
+
+def told_once(place: str, target: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a part the fields of `image`, where it has all of them and is not `image` itself."""
+    shared, own = known["image"]["properties"].keys(), target.get("properties", {})
+    if place == "image" or not shared <= own.keys():
+        return target
+    return {"properties": {name: entry for name, entry in own.items() if name not in shared}}
 
 
 def resolved(entry: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
@@ -247,8 +258,11 @@ def finding_columns() -> str:
     with TemporaryDirectory() as folder:
         with FindingsWriter(Path(folder) / "findings.csv") as writer:
             pass
+        with RegionsWriter(Path(folder) / "regions.csv") as regions:
+            pass
         (columns,) = csv.reader(writer.path.read_text(encoding="utf-8").splitlines())
-    return f"Columns: {quoted(columns)}."
+        (places,) = csv.reader(regions.path.read_text(encoding="utf-8").splitlines())
+    return f"Columns: {quoted(columns)}.\n\nColumns of `regions.csv`: {quoted(places)}."
 
 
 def public_sets() -> str:

@@ -25,12 +25,14 @@ class Loaded:
     """One scan with what came of it: prepared, or the error that reading or preparing it gave.
 
     `source` is what was given: the row or the scan in memory, with its group and strata.
+    `spacing` is the size of its pixels in mm, where known.
     """
 
     name: str
     source: Row | Scan
     prepared: Prepared | None = None
     error: UnreadableScan | None = None
+    spacing: tuple[float, ...] | None = None
 
 
 def load(items: Iterable[Row | Scan], preparation: Preparation, workers: int = WORKERS) -> Iterator[Loaded]:
@@ -72,6 +74,6 @@ def to_batch(loaded: Sequence[Loaded]) -> Batch | None:
 def _load(item: Row | Scan, preparation: Preparation) -> Loaded:
     try:
         scan = item if isinstance(item, Scan) else read_picture(item.path, name=item.name, group=item.group)
-        return Loaded(item.name, item, preparation(scan))
+        return Loaded(item.name, item, preparation(scan), spacing=scan.spacing)
     except UnreadableScan as error:
         return Loaded(item.name, item, error=error)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from atypia.scan import Image
 
 HeatScale = tuple[float, float]
+
+OUTLINE = (0.31, 0.85, 0.92)
 
 _OPAQUE = 0.75
 _DARKEST = 0.25  # inferno begins in black, which on a scan would read as a shadow
@@ -25,6 +28,21 @@ def overlay(scan: Image, heatmap: Image, scale: HeatScale) -> NDArray[np.uint8]:
     weight = (_OPAQUE * np.sqrt(heat))[..., None]
     mixed = (1 - weight) * grey_share(scan)[..., None] + weight * colours
     return np.asarray(np.rint(255 * mixed), dtype=np.uint8)
+
+
+def outlined(picture: NDArray[np.uint8], regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture (H, W, 3) with a line around each region (H, W), 0 being none.
+
+    The line lies outside the region, one pixel wide, or more on large pictures.
+    """
+    width = max(1, round(max(regions.shape) / 400))
+    line = np.zeros(regions.shape, bool)
+    for number in range(1, int(regions.max(initial=0)) + 1):
+        inside = regions == number
+        line |= ndimage.binary_dilation(inside, ndimage.generate_binary_structure(2, 2), width) & ~inside
+    drawn = picture.copy()
+    drawn[line] = np.rint(255 * np.array(OUTLINE))
+    return drawn
 
 
 def heat_share(heatmap: Image, scale: HeatScale) -> NDArray[np.float64]:

@@ -18,13 +18,14 @@ from atypia.datasets.split import split_collection
 from atypia.detectors import Autoencoder
 from atypia.encoders.weights import obtain_weights
 from atypia.errors import BadOption, BadTable
+from atypia.evaluation.leaks import leak_note
 from atypia.networks.recipe import RECIPES, Recipe
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.preparation import Preparation
 from atypia.progress import progress
 from atypia.reading.collection import Collection, read_collection
 from atypia.screener import Screener
-from atypia.study import leak_note, run_study, study_of
+from atypia.study import run_study, study_of
 
 SIZES = {"train": 1400, "threshold": 200, "validation": 200, "test": 200}
 RESHUFFLED = (
@@ -188,8 +189,11 @@ def _kept(done: Path, asked: dict[str, Any]) -> Result | None:
 
 
 def _fitted(run: Run, out: Path, weights: Path, seed: int) -> tuple[Screener, float]:
-    """Fit and save; the seconds are those of this call, without those before an interruption."""
-    screener = Screener(Autoencoder(run.recipe, weights), run.preparation)
+    """Fit and save; the seconds are those of this call, without those before an interruption.
+
+    Every scan is judged, as the published system does.
+    """
+    screener = Screener(Autoencoder(run.recipe, weights), run.preparation, fitness=False)
     started = time.perf_counter()
     screener.fit(
         run.table.select(label="normal") if run.reshuffled else run.table,

@@ -17,7 +17,8 @@ class Region:
     """One connected place of the heat map that is unlike healthy scans, on the pixels of the input.
 
     `area` is in pixels, `area_mm2` in square millimetres where the spacing is known.
-    `peak` and `mean` are of the map inside it, in the detector's units; `p_value` is that of its peak.
+    `peak` and `mean` are of the map inside it, in the detector's units. `p_value` is the share of healthy
+    scans of which some region is as striking, in (0, 1].
     `centre` is (row, column); `box` is (top, left, bottom, right), the last two exclusive.
     """
 
@@ -62,6 +63,7 @@ class Finding:
     `heatmap` is float32 (H, W) on the pixels of the input, in the detector's units, 0 outside the head.
     `reconstruction` is float32 (S, S), what the detector expected to see, where it has such a picture.
     `regions` are the places of the map that are unlike healthy scans, the most unlike first.
+    `region_map` is uint8 (H, W) beside the heat map: k inside the k-th of the regions, 0 elsewhere.
     `unfit` says why a scan, though it could be read and scored, is not one that may be judged.
     `error` says why a scan could not be read or scored.
     """
@@ -78,6 +80,7 @@ class Finding:
     stratum: str | None = None
     unfit: str | None = None
     regions: tuple[Region, ...] = ()
+    region_map: NDArray[np.uint8] | None = None
 
     @property
     def verdict(self) -> str:

@@ -1,4 +1,4 @@
-"""Judging many scans into a folder: the table of findings and, where asked, a picture of each."""
+"""Judging many scans into a folder: findings, their regions and, where asked, a picture of each."""
 
 from __future__ import annotations
 
@@ -13,39 +13,54 @@ from atypia.reading.picture import read_picture
 from atypia.scan import Finding
 from atypia.screener import Screener
 from atypia.writing.heatmap import write_heatmap
+from atypia.writing.regions import RegionsWriter
 from atypia.writing.table import FindingsWriter
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What came of a folder of scans, and where its table is."""
+    """What came of a folder of scans, and where its tables are; `judged` counts neither other kind."""
 
     judged: int
     flagged: int
     unreadable: int
     table: Path
+    regions: int = 0
+    regions_table: Path | None = None
+    unfit: int = 0
 
 
 def score_to_folder(
-    screener: Screener, scans: Collection, out: Path, kind: str = "csv", heatmaps: bool = False
+    screener: Screener,
+    scans: Collection,
+    out: Path,
+    kind: str = "csv",
+    heatmaps: bool = False,
+    judge_all: bool = False,
 ) -> Tally:
-    """Write `out/findings.KIND` and, where asked, `out/heatmaps/NAME.png`; raise OutputError.
+    """Write findings, regions and, where asked, pictures below `out`; raise OutputError.
 
-    A scan that cannot be read or judged is one row with its error; the others go on.
+    They are `findings.KIND`, `regions.KIND` and `heatmaps/NAME.png`.
+    A scan that cannot be read or judged is one row with its error; the others go on. With `judge_all` a
+    scan that was not taken like those learned from is judged as well.
     """
-    table = out / f"findings.{kind}"
-    judged = flagged = unreadable = 0
+    table, regions_table = out / f"findings.{kind}", out / f"regions.{kind}"
+    judged = flagged = unreadable = unfit = regions = 0
     scale = screener.heat_scale
-    found = progress(screener.score(scans, heatmaps=heatmaps), total=len(scans), label="scoring")
-    with FindingsWriter(table) as writer:
+    findings = screener.score(scans, heatmaps=heatmaps, judge_all=judge_all)
+    found = progress(findings, total=len(scans), label="scoring")
+    with FindingsWriter(table) as writer, RegionsWriter(regions_table) as places:
         for row, finding in zip(scans, found, strict=True):
             writer.write(finding)
-            judged += finding.error is None
+            places.write(finding)
+            regions += len(finding.regions)
+            judged += finding.flagged is not None
+            unfit += finding.unfit is not None
             flagged += finding.flagged is True
             unreadable += finding.error is not None
             if heatmaps and finding.error is None:
                 _draw(row, finding, out / "heatmaps", scale)
-    return Tally(judged, flagged, unreadable, table)
+    return Tally(judged, flagged, unreadable, table, regions, regions_table, unfit)
 
 
 def _draw(row: Row, finding: Finding, folder: Path, scale: tuple[float, float]) -> None:

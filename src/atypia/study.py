@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from atypia.atomic import atomic
+from atypia.copies import find_copies, with_clusters
 from atypia.destination import replacing
 from atypia.errors import BadTable
 from atypia.evaluation.evaluation import Evaluation, evaluate
+from atypia.evaluation.leaks import WORD, demand_no_leak, leaks_of, learned_note
 from atypia.progress import progress
 from atypia.reading.collection import Collection, Row, read_collection
 from atypia.report.card import ReportCard
+from atypia.report.model_card import model_card, record_evaluation, to_markdown
 from atypia.report.report import write_report
 from atypia.scan import Finding
 from atypia.screener import Screener
+from atypia.screener.learned_files import count_learned
+from atypia.threshold import Threshold
 from atypia.writing.table import FindingsWriter
 
-LEARNED = ("train", "threshold")
-TESTED = ("test", "tumor_test")
 HIDDEN_PARAMETERS = ("history", "encoder")
 
 
@@ -28,40 +33,60 @@ HIDDEN_PARAMETERS = ("history", "encoder")
 class Study:
     """Labelled scans to measure on, and what a reader of the figures must not miss of them.
 
-    `notes` are sentences for the report; `synthetic` says that the scans were rendered, not taken.
+    `notes` are sentences for the report; those that begin with LEAKS say that the scans were learned from.
+    `synthetic` says that the scans were rendered, not taken. `clustered` says that their groups are clusters
+    of near-copies that were found here, not patients that a table names. `allow_leak` lets `run_study` go on
+    where it finds that a Screener has learned from the scans.
     """
 
     scans: Collection
     notes: tuple[str, ...] = ()
     synthetic: bool = False
+    clustered: bool = False
+    allow_leak: bool = False
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """The notes that say how the scans were learned from."""
+        return tuple(note for note in self.notes if note.startswith(WORD))
 
 
-def read_study(source: Path, *, root: Path | None = None, split: str = "test") -> Study:
+def read_study(
+    source: Path, *, root: Path | None = None, split: str = "test", allow_leak: bool = False
+) -> Study:
     """Return the rows of `split` where the table or folder has splits, else all of them.
 
-    Raises BadTable where no row has that split, and as `read_collection` does.
+    Where no row has a group, near-copies are found and clustered, over all splits.
+    Raises BadTable where no row has that split, where the split leaks and that is not allowed, and as
+    `read_collection` does.
     """
     table = read_collection(source, root=root)
-    if not table.has_splits:
-        return study_of(table)
-    chosen = table.select(split=split)
+    chosen = table.select(split=split) if table.has_splits else table
     if not len(chosen):
         splits = ", ".join(sorted({row.split for row in table if row.split}))
         raise BadTable(
             f"{table.source}: expected rows whose split is {split}, received only {splits}. "
             "Name one of them with --split."
         )
-    return study_of(chosen, *split_notes(table, split))
+    table, note = with_groups(table)
+    leaks = tuple(leaks_of(table, split)) if table.has_splits else ()
+    demand_no_leak(table.source, leaks, allow=allow_leak)
+    study = study_of(table.select(split=split) if table.has_splits else table, *leaks, *note)
+    return replace(study, clustered=bool(note), allow_leak=allow_leak)
 
 
-def read_two_folders(normal: Path, abnormal: Path) -> Study:
-    """Return the scans of a folder of healthy and a folder of abnormal ones, labelled so."""
+def read_two_folders(normal: Path, abnormal: Path, *, allow_leak: bool = False) -> Study:
+    """Return the scans of a folder of healthy and a folder of abnormal ones, labelled so.
+
+    Near-copies among them are found and clustered. Raises as `read_collection` does.
+    """
     rows = [
         replace(row, label=label, name=f"{label}/{row.name}", split=None)
         for source, label in ((normal, "normal"), (abnormal, "abnormal"))
         for row in read_collection(source)
     ]
-    return study_of(Collection(tuple(rows), f"{normal}, {abnormal}"))
+    scans, note = with_groups(Collection(tuple(rows), f"{normal}, {abnormal}"))
+    return replace(study_of(scans, *note), clustered=bool(note), allow_leak=allow_leak)
 
 
 def study_of(scans: Collection, *notes: str) -> Study:
@@ -69,27 +94,20 @@ def study_of(scans: Collection, *notes: str) -> Study:
     return Study(scans, notes, is_phantom(scans))
 
 
-def split_notes(table: Collection, split: str) -> Iterator[str]:
-    """Yield what must be said of figures on one split of a table."""
-    if split in LEARNED:
-        yield (
-            f"LEAKS: the rows of the split {split} are those that a fit on this table sees. The figures say "
-            "nothing of new scans."
-        )
-    elif note := leak_note(table, (split,)):
-        yield note
-
-
-def leak_note(table: Collection, tested: tuple[str, ...] = TESTED) -> str | None:
-    """Say where groups stand both among the scans learned from and among those tested on."""
-    learned = {row.group for row in table if row.split in LEARNED and row.group is not None}
-    rows = [row for row in table if row.split in tested]
-    touched = sum(row.group in learned for row in rows)
-    if not touched:
-        return None
-    return (
-        f"LEAKS: {touched} of {len(rows)} test scans belong to a group (a patient, or copies of one image) "
-        "that was also learned from or calibrated on. The figures are too good."
+def with_groups(table: Collection) -> tuple[Collection, tuple[str, ...]]:
+    """Return a table with its groups; one that names none gets clusters of near-copies, and a note."""
+    if table.has_groups:
+        return table, ()
+    copies = find_copies(table.rows)
+    clustered = with_clusters(table, copies)
+    sizes = Counter(row.group for row in clustered if row.group is not None)
+    several = [size for size in sizes.values() if size > 1]
+    found = (
+        f"{len(several)} clusters of near-copies with {sum(several)} scans" if several else "no near-copies"
+    )
+    return clustered, (
+        f"{table.source} names no groups. Near-copies were looked for: {found}. Patients are not known: "
+        "slices of one may stand both among the scans learned from and here, and count as independent.",
     )
 
 
@@ -107,9 +125,12 @@ def run_study(
 ) -> Evaluation:
     """Score the scans, write `findings.csv`, `metrics.json`, `figures/` and `report.html` into `out`.
 
-    What an earlier study left there is replaced.
-    Raises BadTable where no scan has a label or none can be judged, OutputError where writing fails.
+    The figures are recorded in the Screener in memory, and its model card is written as `model-card.md`.
+    What an earlier study left there is replaced. Raises BadTable where no scan has a label or none can be
+    judged, or where the Screener has learned from some and neither a note of the study says that it leaks nor
+    `study.allow_leak` is set; OutputError where writing fails.
     """
+    study = _with_learned(screener, study)
     with replacing(out, "findings.*", "figures/*.png"):
         found = screener.score(study.scans, heatmaps=True, pictures=True)
         with FindingsWriter(out / "findings.csv") as writer:
@@ -117,10 +138,39 @@ def run_study(
                 _written(progress(found, total=len(study.scans), label="scoring"), writer),
                 study.scans,
                 pixel_threshold=screener.healthy_map_.threshold if screener.healthy_map_ else None,
+                pixel_usual=screener.healthy_map_.median if screener.healthy_map_ else 0.0,
+                alpha=promised_rate(screener.threshold_),
+                calibration_groups=_calibration_groups(screener),
+                by_group=not study.clustered,
+                leaks=study.leaks,
                 provenance=screener.provenance,
             )
+        record_evaluation(screener, evaluation.to_dict())
         write_report(evaluation, out, title=title, card=make_card(screener, study, command))
+        with atomic(out / "model-card.md") as temporary:
+            temporary.write_text(to_markdown(model_card(screener)) + "\n", encoding="utf-8")
     return evaluation
+
+
+def promised_rate(threshold: Threshold | None) -> float | None:
+    """Return the rate of false alarms that a threshold promises; None where its rule promises none."""
+    if threshold is None:
+        return None
+    rates = {"conformal": threshold.parameter, "quantile": 1 - threshold.parameter}
+    return rates.get(threshold.rule)
+
+
+def _calibration_groups(screener: Screener) -> int | None:
+    return screener.threshold_.calibration.group_count if screener.threshold_ else None
+
+
+def _with_learned(screener: Screener, study: Study) -> Study:
+    """Add a note where the Screener has learned from these very files; raise BadTable if none is due."""
+    note = learned_note(count_learned(study.scans, screener.learned_files_), len(study.scans))
+    if note is None or not study.scans.has_labels:  # what has no label is refused for that
+        return study
+    demand_no_leak(study.scans.source, [note], allow=study.allow_leak or bool(study.leaks))
+    return replace(study, notes=(note, *study.notes))
 
 
 def _written(findings: Iterable[Finding], writer: FindingsWriter) -> Iterator[Finding]:
@@ -146,6 +196,7 @@ def make_card(screener: Screener, study: Study, command: str | None = None) -> R
         calibration=screener.threshold_.healthy if screener.threshold_ else None,
         heat_scale=healthy.heat_scale if healthy else None,
         pixel_threshold=healthy.threshold if healthy else None,
+        model_card=model_card(screener),
     )
 
 
@@ -156,11 +207,10 @@ def _parameters(screener: Screener, parameters: dict[str, Any]) -> dict[str, dic
         if name not in HIDDEN_PARAMETERS:
             detector |= value if isinstance(value, dict) else {name: value}
     threshold = screener.threshold_
-    decided = {"parameter": threshold.parameter, "value": threshold.value} if threshold else {}
     return {
         "Preparation": screener.preparation.to_dict(),
         "Detector": detector,
-        "Threshold": {"rule": screener.rule, **decided},
+        "Threshold": threshold.card() if threshold else {"rule": screener.rule},
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from atypia.datasets import download
 from atypia.datasets.catalogue import DATASETS
@@ -48,7 +50,9 @@ def test_split_tells_what_it_gave(atypia, phantom_table, tmp_path):
         "split", phantom_table.parent, "-o", table, "--train", 20, "--threshold", 0.25, "--test", 6
     )
     assert outcome.code == 0
-    assert "No groups are known" in outcome.err
+    assert outcome.err.startswith(
+        "No group is known of 48 of 48 scans: no near-copies, and copies stay together"
+    )
     assert [line.split() for line in outcome.out.splitlines()[:4]] == [
         ["train", "24", "normal", "0", "abnormal"],
         ["threshold", "10", "normal", "0", "abnormal"],
@@ -59,6 +63,26 @@ def test_split_tells_what_it_gave(atypia, phantom_table, tmp_path):
     splits = splits_of(table)
     assert len(splits) == 48
     assert ("abnormal", "train") not in splits.values()
+
+
+def test_split_keeps_near_copies_together_unless_told_not_to(atypia, phantom_table, tmp_path):
+    folder = tmp_path / "scans" / "healthy"
+    folder.mkdir(parents=True)
+    for number in range(8):
+        picture = Image.open(phantom_table.parent / "healthy" / f"{number:04}.png")
+        picture.save(folder / f"{number}.png")
+        picture.transpose(Image.Transpose.ROTATE_90).save(folder / f"{number}-turned.jpg", quality=80)
+    words = ("split", folder.parent, "-o", tmp_path / "t.csv", "--train", 0.5, "--test", 0.25)
+    outcome = atypia(*words)
+    assert "8 clusters of near-copies with 16 scans" in outcome.err
+    splits = {Path(path).name: split for path, (_, split) in splits_of(tmp_path / "t.csv").items()}
+    assert all(splits[f"{number}.png"] == splits[f"{number}-turned.jpg"] for number in range(8))
+    assert set(splits.values()) == {"train", "threshold", "test"}
+    for plain in ("--no-cluster", "--by-image"):
+        outcome = atypia(*words, plain)
+        assert outcome.err.splitlines() == [
+            "No groups are known: slices of one patient, or copies of one slice, may stand in two splits."
+        ]
 
 
 def test_split_keeps_groups_and_is_quiet_about_them(atypia, phantom_table, tmp_path):

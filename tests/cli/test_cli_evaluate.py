@@ -16,10 +16,13 @@ def test_a_table_with_splits_is_tested_on_its_test_rows(atypia, nearest_file, ph
     assert (outcome.code, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
     assert lines[0] == "8 normal and 8 abnormal scans"
-    assert lines[1].startswith(f"AUROC {metrics['image']['auroc']:.3f}, average precision ")
-    assert lines[2].startswith("at the threshold: accuracy ")
-    assert lines[3].startswith(f"pixels: AUROC {metrics['pixel']['auroc']:.3f}")
-    assert lines[4:] == [f"report: {tmp_path / 'report.html'}", "Research use only. Not a medical device."]
+    assert lines[1].startswith(f"AUROC {metrics['image']['auroc']:.3f} (")
+    assert ", average precision " in lines[1]
+    assert lines[2].startswith(f"best trivial baseline: {metrics['baselines']['best']}, AUROC ")
+    assert lines[3].startswith("at the threshold: accuracy ")
+    assert lines[4].startswith(f"pixels: AUROC {metrics['pixel']['auroc']:.3f}")
+    assert lines[5].startswith("pixels: AUPRO ")
+    assert lines[6:] == [f"report: {tmp_path / 'report.html'}", "Research use only. Not a medical device."]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "A &lt;test&gt;" in page
     assert f"atypia evaluate nearest.atypia table.csv -o {tmp_path.name}" in page
@@ -29,8 +32,13 @@ def test_two_folders_are_labelled_by_their_options(atypia, nearest_file, phantom
     folder = phantom_table.parent
     words = ("--normal", folder / "healthy", "--abnormal", folder / "abnormal")
     outcome = atypia("evaluate", nearest_file, *words, "-o", tmp_path)
+    assert outcome.code == 2
+    assert "LEAKS: 32 of 48 test scans are files that this Screener learned from" in outcome.err
+    assert "--allow-leak" in outcome.err
+    outcome = atypia("evaluate", nearest_file, *words, "-o", tmp_path, "--allow-leak")
     assert outcome.code == 0
-    assert outcome.out.startswith("40 normal and 8 abnormal scans")
+    assert outcome.out.startswith("LEAKS: 40 normal and 8 abnormal scans\nLEAKS: AUROC ")
+    assert all(line.startswith("LEAKS: ") for line in outcome.out.splitlines()[:-2])
     names = (tmp_path / "findings.csv").read_text(encoding="utf-8")
     assert "normal/0000.png" in names
     assert "abnormal/0000.png" in names
@@ -40,12 +48,15 @@ def test_what_needs_the_other_label_is_a_dash(atypia, nearest_file, phantom_tabl
     """And figures of an earlier report, of another Screener, do not stay beside those of this one."""
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "roc.png").write_text("of an earlier report")
-    outcome = atypia("evaluate", nearest_file, phantom_table, "--split", "threshold", "-o", tmp_path)
+    words = ("evaluate", nearest_file, phantom_table, "--split", "threshold", "-o", tmp_path)
+    assert atypia(*words).code == 2
+    outcome = atypia(*words, "--allow-leak")
     assert outcome.code == 0
-    assert outcome.err.startswith("LEAKS: the rows of the split threshold")
+    assert "LEAKS: the rows of the split threshold" in outcome.err
+    assert "All judged scans are normal" in outcome.err
     assert "AUROC –, average precision –" in outcome.out
     assert "sensitivity –" in outcome.out
-    assert {path.name for path in (tmp_path / "figures").iterdir()} > {"confusion_matrix.png"}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} > {"confusion_matrix.png", "p_values.png"}
     assert not (tmp_path / "figures" / "roc.png").exists()
 
 
@@ -89,4 +100,15 @@ def evaluation():
         Finding("a.png", 1.0, 0.5, False, 2.0),
         Finding("b.png", math.nan, math.nan, None, 2.0, error="x"),
     ]
-    return evaluate(findings, Collection(rows, "made up"), heatmaps=False)
+    return evaluate(findings, Collection(rows, "made up"), heatmaps=False, baselines=False)
+
+
+def test_recorded_figures_stand_in_the_model_card(atypia, nearest_file, phantom_table, tmp_path):
+    model = tmp_path / "m.atypia"
+    model.write_bytes(nearest_file.read_bytes())
+    before = atypia("card", model).out
+    assert atypia("evaluate", model, phantom_table, "-o", tmp_path / "out").code == 0
+    assert atypia("card", model).out == before
+    assert "## Measured on table.csv" in (tmp_path / "out" / "model-card.md").read_text(encoding="utf-8")
+    assert atypia("evaluate", model, phantom_table, "-o", tmp_path / "out", "--record").code == 0
+    assert "## Measured on table.csv" in atypia("card", model).out

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from atypia import keras_backend
 from atypia.networks.checkpoint import Checkpoint
@@ -22,11 +24,31 @@ def test_a_folder_alone_is_enough(atypia, healthy, tmp_path):
     file = tmp_path / "new" / "brain.atypia"
     outcome = atypia("fit", healthy, "-o", file, *NEAREST)
     assert outcome.code == 0
-    assert outcome.err == "detector nearest, encoder efficientnet-lite0\n"
+    first, second = outcome.err.splitlines()
+    assert first == "detector nearest, encoder efficientnet-lite0"
+    assert second.startswith("No group is known of 40 of 40 scans: no near-copies, and copies stay together")
     assert outcome.out.splitlines()[0] == "learned from 32 healthy scans, calibrated on 8 others"
     assert f"saved {file}\nnext: atypia score {file} SCANS" in outcome.out
     assert [path.name for path in file.parent.iterdir()] == ["brain.atypia"]
     assert len(Screener.load(file).threshold_.healthy) == 8
+
+
+def test_near_copies_are_not_looked_for_where_told_not_to(atypia, healthy, tmp_path):
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *NEAREST, "--no-cluster")
+    assert outcome.err == "detector nearest, encoder efficientnet-lite0\n"
+
+
+def test_near_copies_stay_on_one_side_of_the_threshold(atypia, healthy, tmp_path):
+    """Of ten pictures, four times each, a fifth of forty is two clusters of four."""
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    for number in range(10):
+        picture = Image.open(healthy / f"{number:04}.png")
+        for turn in range(4):
+            picture.rotate(90 * turn).save(folder / f"{number}-{turn}.png")
+    outcome = atypia("fit", folder, "-o", tmp_path / "brain.atypia", *NEAREST)
+    assert "10 clusters of near-copies with 40 scans" in outcome.err
+    assert len(set(Screener.load(tmp_path / "brain.atypia").threshold_.calibration.groups)) == 2
 
 
 def test_a_table_says_what_is_learned_and_what_calibrates(atypia, phantom_table, tmp_path):
@@ -210,3 +232,21 @@ def test_validation_rows_are_told_and_choose_nothing(atypia, phantom_table, tmp_
     assert outcome.code == 0
     history = Screener.load(file).detector.state().parameters["history"]
     assert "validation_loss" in history[0]
+
+
+def test_a_table_whose_groups_cross_its_splits_is_refused_unless_allowed(atypia, phantom_table, tmp_path):
+    from atypia.reading.collection import Collection, read_collection, write_collection
+
+    rows = tuple(replace(row, group="one patient") for row in read_collection(phantom_table))
+    write_collection(Collection(rows, "one patient"), tmp_path / "table.csv")
+    file = tmp_path / "a.atypia"
+    words = ("fit", tmp_path / "table.csv", "-o", file, "--detector", "nearest", "--size", 64)
+    outcome = atypia(*words)
+    assert outcome.code == 2
+    assert "LEAKS: 16 of 16 test scans" in outcome.err
+    assert "LEAKS: 8 of 8 scans for the threshold" in outcome.err
+    assert "--allow-leak" in outcome.err
+    assert not file.exists()
+    allowed = atypia(*words, "--encoder", "efficientnet-lite0", "--allow-leak")
+    assert allowed.code == 0
+    assert allowed.err.startswith("LEAKS: 16 of 16 test scans")

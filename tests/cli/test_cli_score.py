@@ -45,10 +45,10 @@ def test_formats_agree_and_replace_each_other(atypia, nearest_file, phantom_tabl
     atypia(*words)
     as_csv = rows_of(tmp_path)
     atypia(*words, "--format", "jsonl")
-    assert [path.name for path in tmp_path.iterdir()] == ["findings.jsonl"]
+    assert {path.name for path in tmp_path.iterdir()} == {"findings.jsonl", "regions.jsonl"}
     lines = (tmp_path / "findings.jsonl").read_text(encoding="utf-8").splitlines()
     atypia(*words, "--format", "parquet")
-    assert [path.name for path in tmp_path.iterdir()] == ["findings.parquet"]
+    assert {path.name for path in tmp_path.iterdir()} == {"findings.parquet", "regions.parquet"}
     as_parquet = pq.read_table(tmp_path / "findings.parquet").to_pylist()
     assert [json.loads(line) for line in lines] == as_parquet
     assert [row["name"] for row in as_csv] == [row["name"] for row in as_parquet]
@@ -75,7 +75,7 @@ def test_what_is_not_ours_stays(atypia, nearest_file, phantom_table, tmp_path):
     atypia("score", nearest_file, phantom_table.parent / "abnormal", "-o", tmp_path, "--heatmaps")
     atypia("score", nearest_file, phantom_table.parent / "abnormal", "-o", tmp_path)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
-    assert left == {"notes.txt", "findings.csv", "heatmaps", "heatmaps/notes.txt"}
+    assert left == {"notes.txt", "findings.csv", "regions.csv", "heatmaps", "heatmaps/notes.txt"}
 
 
 @pytest.mark.parametrize("kind", ["file", "below a file"])

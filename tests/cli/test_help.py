@@ -86,7 +86,19 @@ def test_every_example_can_be_typed(words):
 
 def test_what_is_written_goes_to_out():
     writers = [words for words in EVERY if "--out" in shown(words)]
-    commands_that_write = {"demo", "fit", "score", "evaluate", "phantom", "split", "get", "reference"}
+    commands_that_write = {
+        "demo",
+        "fit",
+        "score",
+        "evaluate",
+        "compare",
+        "threshold",
+        "monitor",
+        "phantom",
+        "split",
+        "get",
+        "reference",
+    }
     assert {words[-1] for words in writers} == commands_that_write
     for words in writers:
         (out,) = [parameter for parameter in find(words).params if parameter.name == "out"]

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from atypia.errors import BadTable
 from atypia.evaluation.cases import KEEP, LONGEST_SIDE
-from atypia.evaluation.evaluation import evaluate
+from atypia.evaluation.evaluation import Evaluation, evaluate
 from atypia.reading.collection import Collection, Row
 from atypia.scan import Finding
 
@@ -52,6 +53,11 @@ def make_finding(row: Row, rng: np.random.Generator) -> Finding:
     return Finding(row.name, score, 0.5, score > THRESHOLD, THRESHOLD, heatmap=heatmap)
 
 
+def measure(findings: Iterable[Finding], collection: Collection, **options: Any) -> Evaluation:
+    """Evaluate with few resamples and without baselines, which have tests of their own."""
+    return evaluate(findings, collection, **{"resamples": 60, "baselines": False, **options})
+
+
 @pytest.fixture
 def collection(tmp_path: Path, rng: np.random.Generator) -> Collection:
     rows = tuple(make_row(tmp_path, place, place >= 12, rng) for place in range(30))
@@ -64,7 +70,7 @@ def findings(collection: Collection, rng: np.random.Generator) -> list[Finding]:
 
 
 def test_image_figures_are_those_of_the_findings(collection: Collection, findings: list[Finding]) -> None:
-    measured = evaluate(iter(findings), collection)
+    measured = measure(iter(findings), collection)
     scores = [finding.score for finding in findings]
     labels = [row.label == "abnormal" for row in collection]
     assert measured.image.auroc == pytest.approx(roc_auc_score(labels, scores))
@@ -77,13 +83,13 @@ def test_image_figures_are_those_of_the_findings(collection: Collection, finding
 
 
 def test_the_order_of_findings_does_not_matter(collection: Collection, findings: list[Finding]) -> None:
-    forth, back = evaluate(findings, collection), evaluate(findings[::-1], collection)
+    forth, back = measure(findings, collection), measure(findings[::-1], collection)
     assert forth.to_dict() == back.to_dict()
     assert [case.name for case in forth.cases.all()] == [case.name for case in back.cases.all()]
 
 
 def test_pixel_figures_are_on_the_grid_of_the_scans(collection: Collection, findings: list[Finding]) -> None:
-    measured = evaluate(findings, collection, pixel_threshold=1.0).pixel
+    measured = measure(findings, collection, pixel_threshold=1.0).pixel
     assert measured is not None
     masks = np.stack(
         [np.asarray(Image.open(row.mask)) > 0 if row.mask else np.zeros(SHAPE, bool) for row in collection]
@@ -100,16 +106,16 @@ def test_pixel_figures_are_on_the_grid_of_the_scans(collection: Collection, find
 def test_kinds_of_tumour_stand_against_all_normal_scans(
     collection: Collection, findings: list[Finding]
 ) -> None:
-    by_kind = {entry.kind: entry for entry in evaluate(findings, collection).by_kind}
+    by_kind = {entry.name: entry for entry in measure(findings, collection).strata["kind"]}
     assert list(by_kind) == ["glioma", "meningioma"]
-    assert all(entry.image.confusion.normal == 12 for entry in by_kind.values())
-    assert all(entry.image.confusion.abnormal == 9 for entry in by_kind.values())
+    assert all(entry.image.confusion.normal == entry.normal == 12 for entry in by_kind.values())
+    assert all(entry.image.confusion.abnormal == entry.abnormal == 9 for entry in by_kind.values())
     assert not by_kind["glioma"].own_normals
 
 
 def test_planes_stand_against_their_own_normal_scans(collection: Collection, findings: list[Finding]) -> None:
     rows = tuple(replace(row, kind="axial" if place % 3 else None) for place, row in enumerate(collection))
-    (axial,) = evaluate(findings, replace(collection, rows=rows)).by_kind
+    (axial,) = measure(findings, replace(collection, rows=rows)).strata["kind"]
     assert axial.own_normals
     assert (axial.image.confusion.normal, axial.image.confusion.abnormal) == (8, 12)
 
@@ -117,11 +123,11 @@ def test_planes_stand_against_their_own_normal_scans(collection: Collection, fin
 def test_scans_that_failed_are_counted_and_told(collection: Collection, findings: list[Finding]) -> None:
     findings[0] = Finding(findings[0].name, float("nan"), float("nan"), None, THRESHOLD, error="truncated")
     findings[-1] = Finding(findings[-1].name, float("nan"), float("nan"), None, THRESHOLD, error="no head")
-    measured = evaluate(findings, collection)
+    measured = measure(findings, collection)
     assert measured.image.unreadable == 2
     assert (measured.image.confusion.normal, measured.image.confusion.abnormal) == (11, 17)
     assert [entry.error for entry in measured.unreadable] == ["truncated", "no head"]
-    assert [(entry.kind, entry.image.unreadable) for entry in measured.by_kind] == [
+    assert [(entry.name, entry.unreadable) for entry in measured.strata["kind"]] == [
         ("glioma", 1),
         ("meningioma", 0),
     ]
@@ -133,7 +139,7 @@ def test_a_mask_that_cannot_be_used_costs_one_scan(collection: Collection, findi
     assert small.mask is not None
     broken.mask.write_text("no picture")
     save(small.mask, np.zeros((20, 20)))
-    measured = evaluate(findings, collection)
+    measured = measure(findings, collection)
     assert measured.pixel is not None
     assert measured.pixel.masked_scans == 16
     assert [problem.split(":")[0] for problem in measured.problems] == [broken.name, small.name]
@@ -147,7 +153,7 @@ def test_without_masks_or_maps_there_are_no_pixel_figures(
         collection = replace(collection, rows=tuple(replace(row, mask=None) for row in collection))
     if without == "heatmaps":
         findings = [replace(finding, heatmap=None) for finding in findings]
-    measured = evaluate(findings, collection, heatmaps=without != "wish")
+    measured = measure(findings, collection, heatmaps=without != "wish")
     assert measured.pixel is None
     assert measured.to_dict()["pixel"] is None
 
@@ -155,7 +161,7 @@ def test_without_masks_or_maps_there_are_no_pixel_figures(
 def test_the_best_and_worst_cases_are_kept_with_pictures(
     collection: Collection, findings: list[Finding]
 ) -> None:
-    cases = evaluate(findings, collection).cases
+    cases = measure(findings, collection).cases
     normal = sorted(finding.score for finding in findings[:12])
     abnormal = sorted(finding.score for finding in findings[12:])
     assert [case.score for case in cases.highest_normal] == normal[:-5:-1]
@@ -171,7 +177,7 @@ def test_the_best_and_worst_cases_are_kept_with_pictures(
 
 def test_no_case_is_both_best_and_worst(collection: Collection, findings: list[Finding]) -> None:
     few = findings[:6] + findings[-3:]
-    cases = evaluate(few, collection).cases
+    cases = measure(few, collection).cases
     assert len(cases.highest_normal) == KEEP
     assert [case.score for case in cases.lowest_normal] == sorted(finding.score for finding in few[:6])[:2]
     assert len(cases.lowest_abnormal) == 3
@@ -185,7 +191,7 @@ def test_the_pictures_of_large_scans_are_made_smaller(tmp_path: Path, rng: np.ra
     path = save(tmp_path / "large.png", rng.integers(0, 255, shape))
     row = Row(path, "large.png", label="abnormal", mask=save(tmp_path / "mask.png", mask))
     finding = Finding("large.png", 2, 0.1, True, 1, heatmap=rng.random(shape, dtype=np.float32))
-    (case,) = evaluate([finding], Collection((row,), "here")).cases.drawn_abnormal
+    (case,) = measure([finding], Collection((row,), "here")).cases.drawn_abnormal
     assert case.scan is not None
     assert case.heatmap is not None
     assert case.mask is not None
@@ -198,7 +204,7 @@ def test_a_scan_that_has_gone_leaves_a_case_without_picture(
 ) -> None:
     for row in collection:
         row.path.unlink()
-    cases = evaluate(findings, collection, heatmaps=False).cases
+    cases = measure(findings, collection, heatmaps=False).cases
     assert all(case.scan is None and case.heatmap is not None for case in cases.all())
 
 
@@ -208,7 +214,7 @@ def test_one_label_only_leaves_null_where_both_are_needed(
 ) -> None:
     chosen = collection.select(label=label)
     names = {row.name for row in chosen}
-    values = evaluate([finding for finding in findings if finding.name in names], chosen).to_dict()
+    values = measure([finding for finding in findings if finding.name in names], chosen).to_dict()
     jsonschema.validate(values, schema())
     image = values["image"]
     assert image["auroc"] is None
@@ -223,7 +229,7 @@ def test_the_content_of_metrics_json_obeys_its_schema(
     collection: Collection, findings: list[Finding]
 ) -> None:
     provenance = {"model": "brain.atypia", "seconds": np.float32(3), "odd": float("inf"), "path": Path("x")}
-    values = evaluate(findings, collection, pixel_threshold=0.9, provenance=provenance).to_dict()
+    values = measure(findings, collection, pixel_threshold=0.9, provenance=provenance).to_dict()
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(values, schema())
@@ -252,7 +258,7 @@ def test_every_field_of_the_schema_is_explained() -> None:
 
 def test_findings_without_label_are_counted_only(collection: Collection, findings: list[Finding]) -> None:
     rows = (replace(collection.rows[0], label=None), *collection.rows[1:])
-    measured = evaluate(findings, replace(collection, rows=rows))
+    measured = measure(findings, replace(collection, rows=rows))
     assert measured.unlabelled == 1
     assert len(measured.verdicts) == 29
 
@@ -264,22 +270,22 @@ def test_a_table_without_labels_is_refused_before_any_scan(collection: Collectio
 
     bare = replace(collection, rows=tuple(replace(row, label=None) for row in collection))
     with pytest.raises(BadTable, match=r"table\.csv: expected a label"):
-        evaluate(untouched(), bare)
+        measure(untouched(), bare)
 
 
 def test_findings_that_all_failed_are_refused(collection: Collection) -> None:
     nan = float("nan")
     failed = [Finding(row.name, nan, nan, None, THRESHOLD, error="truncated") for row in collection]
     with pytest.raises(BadTable, match=r"30 could not be judged.*truncated"):
-        evaluate(failed, collection)
+        measure(failed, collection)
     with pytest.raises(BadTable, match="0 could not be judged"):
-        evaluate([], collection)
+        measure([], collection)
 
 
 def test_findings_that_do_not_belong_are_refused(collection: Collection, findings: list[Finding]) -> None:
     with pytest.raises(BadTable, match="none named 'stranger'"):
-        evaluate([*findings, replace(findings[0], name="stranger")], collection)
+        measure([*findings, replace(findings[0], name="stranger")], collection)
     with pytest.raises(BadTable, match="received a second"):
-        evaluate([*findings, findings[0]], collection)
+        measure([*findings, findings[0]], collection)
     with pytest.raises(BadTable, match="at 2 after others at 1"):
-        evaluate([findings[0], replace(findings[1], threshold=2.0)], collection)
+        measure([findings[0], replace(findings[1], threshold=2.0)], collection)

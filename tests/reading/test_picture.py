@@ -272,3 +272,12 @@ def test_real_pictures_read(real_data: Path) -> None:
         with PIL.Image.open(path) as picture:
             luma = np.asarray(picture.convert("RGB").convert("L"), np.float32)
         assert np.abs(read_picture(path).pixels - luma).mean() < 0.5
+
+
+def test_a_large_jpeg_comes_reduced_where_fewer_pixels_are_enough(tmp_path):
+    grey = np.tile(np.linspace(0, 255, 400), (300, 1)).astype(np.uint8)
+    for suffix, expected in ((".jpg", (150, 200)), (".png", (300, 400))):
+        path = tmp_path / f"large{suffix}"
+        PIL.Image.fromarray(grey).save(path)
+        assert read_picture(path, enough=120).pixels.shape == expected
+        assert read_picture(path, enough=300).pixels.shape == (300, 400)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -64,27 +65,35 @@ def judged(folder: Path, place: int, abnormal: bool, rng: np.random.Generator) -
     finding = Finding(
         name,
         score,
-        float(np.clip(np.exp(-2 * score), 1 / 201, 1)),
+        float(np.clip(np.exp(-1.6 * score), 1 / 201, 1)),
         score > THRESHOLD,
         THRESHOLD,
         heatmap=heat,
         prepared=pixels.astype(np.float32),
         reconstruction=gaussian_filter(healthy, 2).astype(np.float32),
     )
-    return Row(path, name, label="abnormal" if abnormal else "normal", kind=kind, mask=mask), finding
+    label, plane = ("abnormal" if abnormal else "normal"), ("axial", "coronal")[place % 2]
+    return Row(path, name, label, kind=kind, mask=mask, group=f"patient {place // 2}", plane=plane), finding
 
 
 @pytest.fixture(scope="session")
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    """100 normal and 90 abnormal scans, one of which could not be judged."""
+    """100 normal and 90 abnormal scans of 95 patients; one is unreadable, one unfit to be judged."""
     rng, folder = np.random.default_rng(7), tmp_path_factory.mktemp("scans")
     pairs = [judged(folder, place, place >= 100, rng) for place in range(190)]
     rows, findings = zip(*pairs, strict=True)
     failed = Finding(findings[50].name, np.nan, np.nan, None, THRESHOLD, error=f"damaged: {HOSTILE}")
-    findings = (*findings[:50], failed, *findings[51:])
+    unfit = replace(findings[60], unfit="a CT", flagged=None)
+    findings = (*findings[:50], failed, *findings[51:60], unfit, *findings[61:])
     provenance = {"model": "brain.atypia", "seed": 0}
     return evaluate(
-        findings, Collection(rows, "phantom/table.csv"), pixel_threshold=0.35, provenance=provenance
+        findings,
+        Collection(rows, "phantom/table.csv"),
+        pixel_threshold=0.35,
+        alpha=0.05,
+        calibration_groups=200,
+        resamples=200,
+        provenance=provenance,
     )
 
 

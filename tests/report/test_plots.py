@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -10,9 +11,11 @@ from matplotlib.text import Text
 from sklearn.metrics import auc
 
 from atypia.evaluation.image_metrics import ImageMetrics
+from atypia.evaluation.lesions import RATES, LesionMetrics, rate_name
 from atypia.evaluation.metrics import Confusion
+from atypia.evaluation.p_value_metrics import PValueMetrics
 from atypia.evaluation.verdicts import Verdicts
-from atypia.report import plots
+from atypia.report import plots, promise_plots
 from atypia.report.theme import DARK, LIGHT, Theme
 
 
@@ -32,7 +35,7 @@ def verdicts() -> Verdicts:
 
 @pytest.fixture
 def image(verdicts: Verdicts) -> ImageMetrics:
-    return ImageMetrics.of(verdicts, threshold=2.0)
+    return ImageMetrics.of(verdicts, threshold=2.0, resamples=500)
 
 
 def history(epochs: int) -> list[dict[str, float]]:
@@ -128,3 +131,38 @@ def contrast(first: str, second: str) -> float:
 def test_what_is_written_can_be_read(theme: Theme) -> None:
     for colour in (theme.ink, theme.muted, theme.normal, theme.abnormal, theme.calibration):
         assert contrast(colour, theme.page) >= 4.5
+
+
+def healthy_p_values(lean: float) -> tuple[Verdicts, PValueMetrics]:
+    p_values = np.random.default_rng(8).random(120) ** lean
+    none = np.zeros(120, bool)
+    drawn = Verdicts(tuple(map(str, range(120))), (None,) * 120, 1 - p_values, p_values, none, none)
+    measured = PValueMetrics.of(drawn, 200)
+    assert measured is not None
+    return drawn, measured
+
+
+def test_the_p_values_look_as_they_did(golden: Golden) -> None:
+    drawn, measured = healthy_p_values(1.0)
+    golden.check("p_values", promise_plots.p_value_calibration(drawn.p_values, measured))
+    leaning, broken = healthy_p_values(1.7)
+    assert golden.differs("p_values", promise_plots.p_value_calibration(leaning.p_values, broken))
+
+
+@pytest.fixture
+def lesions() -> LesionMetrics:
+    found = (0.9, 0.85, 0.8, 0.7, 0.4, 0.1, 0.0)
+    false = (2.6, 1.7, 0.9, 0.4, 0.1, 0.02, 0.0)
+    at = {rate_name(rate): level for rate, level in zip(RATES, (0.4, 0.4, 0.7, 0.8, 0.85), strict=True)}
+    ends = {name: (level - 0.08, level + 0.06) for name, level in at.items()}
+    return LesionMetrics(60, 100, tuple(np.geomspace(1, 8, 7)), false, found, at, ends)
+
+
+def test_the_lesions_look_as_they_did(golden: Golden, lesions: LesionMetrics) -> None:
+    golden.check("lesions", promise_plots.lesion_curve(lesions))
+
+
+def test_lesions_that_are_never_found_can_be_drawn(lesions: LesionMetrics) -> None:
+    none = replace(lesions, found=(0.0,) * 7, at=dict.fromkeys(lesions.at, 0.0), intervals={})
+    promise_plots.lesion_curve(none).draw_without_rendering()
+    assert max(promise_plots.lesion_curve(none).axes[0].lines[0].get_ydata()) == 0

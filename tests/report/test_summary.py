@@ -10,7 +10,13 @@ NAN = float("nan")
 
 
 def test_tiles_carry_counts() -> None:
-    image = ImageMetrics(0.93, 0.9, Confusion(94, 6, 10, 90), threshold=1, unreadable=0)
+    ends = {
+        "auroc": (0.9, 0.95),
+        "accuracy": (0.9, 0.95),
+        "sensitivity": (0.9, 0.97),
+        "specificity": (0.8, 0.95),
+    }
+    image = ImageMetrics(0.93, 0.9, Confusion(94, 6, 10, 90), threshold=1, intervals=ends)
     fractions = {tile.label: tile.fraction for tile in tiles(image)}
     assert fractions["Accuracy"] == "184/200"
     assert fractions["Sensitivity"] == "94/100"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,17 @@ def test_a_place_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> No
         write_heatmap(
             spotted((20, 20)), np.zeros((20, 20), np.float32), tmp_path / "file/x.png", scale=(0, 1)
         )
+
+
+def test_a_region_has_a_line_around_it(tmp_path: Path) -> None:
+    finding = spotted((240, 320))
+    marked = replace(finding, region_map=(finding.heatmap > 0).astype(np.uint8))
+    scan = np.full((240, 320), 0.5, np.float32)
+    drawn = []
+    for name, one in (("plain", finding), ("marked", marked)):
+        write_heatmap(one, scan, tmp_path / f"{name}.png", scale=(1.0, 5.0))
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            drawn.append(np.asarray(picture).astype(int))
+    changed = (drawn[0] != drawn[1]).any(axis=-1)
+    assert changed[59, 80:160].all()
+    assert not changed[60:120, 80:160].any()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from atypia.cli.rule import parameter_of
 from atypia.cli.settings import recipe_of
 from atypia.errors import BadOption, MissingExtra
 
@@ -39,6 +40,9 @@ class FitChoice:
     threads: int | None
     validation: bool = False
     resume: bool = False
+    fpr: float | None = None
+    strata: tuple[str, ...] = ()
+    no_fitness_check: bool = False
 
     def screener(self) -> Screener:
         """Return the Screener to fit.
@@ -48,7 +52,9 @@ class FitChoice:
         """
         from atypia.screener import Screener
 
-        return Screener(self._detector(), self._preparation(), self.rule, self.parameter)
+        parameter = parameter_of(self.rule, self.parameter, self.fpr)
+        fitness = not self.no_fitness_check
+        return Screener(self._detector(), self._preparation(), self.rule, parameter, self.strata, fitness)
 
     def told(self) -> str:
         """Return one line that says what will be fitted, and why where it was not asked for."""

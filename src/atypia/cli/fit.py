@@ -6,6 +6,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import click
 from atypia.cli import options
 from atypia.cli.choice import FitChoice
 from atypia.cli.command import Taught
+from atypia.cli.rule import RULES, strata
 from atypia.cli.settings import recipes_explained, settings_explained
 from atypia.errors import BadOption, BadTable, OutputError
 from atypia.networks.recipe import RECIPES
@@ -21,10 +23,10 @@ from atypia.networks.recipe import RECIPES
 if TYPE_CHECKING:
     from atypia.reading.collection import Collection
     from atypia.screener import Screener
+    from atypia.threshold import Threshold
 
 DETECTORS = ("autoencoder", "nearest")
 ENCODERS = ("auto", "resnet50", "efficientnet-lite0")
-RULES = ("mean+std", "quantile")
 LISTED = 10
 
 
@@ -33,7 +35,8 @@ LISTED = 10
     short_help="Learn from healthy scans.",
     examples=(
         "atypia fit healthy/ -o brain.atypia",
-        "atypia fit table.csv --root images/ -o brain.atypia --rule quantile --parameter 0.95",
+        "atypia fit table.csv --root images/ -o brain.atypia --rule conformal --fpr 0.05",
+        "atypia fit table.csv -o brain.atypia --rule conformal --fpr 0.1 --strata plane",
         "atypia fit healthy/ -o quick.atypia --detector nearest",
         "atypia fit healthy/ -o vae.atypia --recipe vae --set code=32 --epochs 60",
         "atypia fit healthy/ -o brain.atypia --resume",
@@ -96,7 +99,19 @@ LISTED = 10
     type=float,
     metavar="X",
     help="Of mean+std the number of standard deviations, by default 1; of quantile the share of healthy "
-    "scans that shall pass, by default 0.95.",
+    "scans that shall pass, by default 0.95; of conformal the false-alarm rate, by default 0.05.",
+)
+@click.option(
+    "--fpr",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="X",
+    help="False-alarm rate: the share of healthy scans that may be flagged. It is the parameter of "
+    "conformal, which keeps it, and 1 minus that of quantile.",
+)
+@strata(
+    "Columns of the table on how scans were taken (plane, sequence, scanner), with commas between them: each "
+    "stratum with enough healthy scans gets a threshold of its own. Default: none.",
+    "none",
 )
 @options.whole("--size", "Pixels a side that the networks see.", least=32, default=224)
 @click.option(
@@ -104,14 +119,31 @@ LISTED = 10
     default=None,
     help="Crop to the head. Default: yes, but for the recipe reference, which sees the picture as it is.",
 )
+@click.option(
+    "--no-fitness-check",
+    is_flag=True,
+    help="Do not learn what scans look like by acquisition: CT, photographs and noise are then judged like "
+    "any scan, instead of being called unfit.",
+)
+@options.cluster
+@options.allow_leak
 @options.seed
 @options.threads
-def fit(scans: tuple[Path, ...], out: Path, root: Path | None, seed: int, **chosen: Any) -> None:
+def fit(
+    scans: tuple[Path, ...],
+    out: Path,
+    root: Path | None,
+    cluster: bool,
+    allow_leak: bool,
+    seed: int,
+    **chosen: Any,
+) -> None:
     """Learn what healthy scans look like, and calibrate on healthy scans that were kept aside.
 
     SCANS are folders, pictures or tables. A table is CSV or Parquet with the column path and, where known,
     label, split, group, kind and mask. Of a table with splits the rows train and threshold are used; of
-    anything else a fifth, whole groups together, is kept aside for the threshold. The exit code is 1 where
+    anything else a fifth, whole groups together, is kept aside for the threshold; near-copies are the groups
+    of scans that name none. A table whose groups stand on several sides is refused. The exit code is 1 where
     some scan could not be read and was left out.
     """
     from atypia.destination import claim_file
@@ -120,10 +152,13 @@ def fit(scans: tuple[Path, ...], out: Path, root: Path | None, seed: int, **chos
     choice = FitChoice(**chosen)
     collection = read_collections(scans, root=root)
     _refuse_tumours(scans, collection, out)
+    _refuse_leaks(collection, allow=allow_leak)
     labelled = _validation_rows(collection) if choice.validation else None
     screener = choice.screener()
     claim_file(out)
     click.echo(choice.told(), err=True)
+    if cluster:
+        collection = _clustered(collection)
     with _work_folder(out, resume=choice.resume) as work:
         screener.fit(collection, labelled=labelled, seed=seed, work=work, resume=choice.resume)
         screener.save(out)
@@ -147,6 +182,30 @@ def _refuse_tumours(scans: tuple[Path, ...], collection: Collection, out: Path) 
         told += " Part them,"
     first, second = _line("split", *scans, "-o", table), _line("fit", table, "-o", out)
     raise BadTable(f"{told} to learn from some and test on the others:\n  {first}\n  {second}")
+
+
+def _refuse_leaks(collection: Collection, *, allow: bool) -> None:
+    """Raise BadTable where groups cross the splits of a table; where that is allowed, say so."""
+    from atypia.evaluation.leaks import calibration_leak, demand_no_leak, leak_note
+
+    leaks = [note for note in (leak_note(collection), calibration_leak(collection)) if note]
+    demand_no_leak(collection.source, leaks, allow=allow)
+    for note in leaks:
+        click.echo(note, err=True)
+
+
+def _clustered(collection: Collection) -> Collection:
+    """Where scans to learn from must be kept aside, give those without a group that of their near-copies."""
+    from atypia.copies import cluster_ungrouped
+
+    learned = collection.select(split="train") if collection.has_splits else collection
+    if len(collection.select(split="threshold")):
+        return collection
+    clustered, note = cluster_ungrouped(learned)
+    if note:
+        click.echo(note, err=True)
+    groups = {row.name: row for row in clustered}
+    return replace(collection, rows=tuple(groups.get(row.name, row) for row in collection))
 
 
 def _healthy_folders(collection: Collection) -> list[Path]:
@@ -209,7 +268,28 @@ def _tell(screener: Screener, out: Path) -> int:
     click.echo(
         f"learned from {report.train} healthy scans, calibrated on {report.calibration} others\n"
         f"threshold {threshold.value:.4g} ({threshold.rule}, {threshold.parameter:g})\n"
+        f"{_promised(threshold)}"
+        f"{_checked(screener)}"
         f"saved {out}\n"
         f"next: {_line('score', out)} SCANS -o findings"
     )
     return len(report.unreadable)
+
+
+def _checked(screener: Screener) -> str:
+    """Return what to know of the fitness check: what was left out of it, or that there is none."""
+    if screener.fitness_ is None:
+        return "no fitness check: scans of any kind are judged\n"
+    left_out = screener.fitness_.left_out
+    told = f"{left_out} of these healthy scans look like CT; new ones that do are called unfit\n"
+    return told if left_out else ""
+
+
+def _promised(threshold: Threshold) -> str:
+    """Return the thresholds of the strata, and what they promise where they promise anything."""
+    from atypia.threshold.guarantee import guarantee
+
+    lines = [f"  {name}: {part.value:.4g}" for name, part in threshold.parts.items()]
+    if threshold.rule == "conformal":
+        lines.append(guarantee(threshold))
+    return "".join(f"{line}\n" for line in lines)

@@ -10,16 +10,21 @@ from typing import Any
 import click
 
 from atypia.cli import options
+from atypia.cli.audit import audit
+from atypia.cli.card import card
 from atypia.cli.command import TaughtGroup
+from atypia.cli.compare import compare
 from atypia.cli.datasets import datasets
 from atypia.cli.demo import demo
 from atypia.cli.evaluate import evaluate
 from atypia.cli.fit import fit
 from atypia.cli.info import info
+from atypia.cli.monitor import monitor
 from atypia.cli.phantom import phantom
 from atypia.cli.reproduce import reproduce
 from atypia.cli.score import score
 from atypia.cli.split import split
+from atypia.cli.threshold import threshold
 from atypia.errors import AtypiaError, OutputError
 from atypia.notice import RESEARCH_USE_ONLY
 
@@ -101,7 +106,23 @@ def commands() -> None:
     """
 
 
-for command in (demo, fit, score, evaluate, info, phantom, split, datasets, reproduce):
+COMMANDS = (
+    demo,
+    audit,
+    fit,
+    score,
+    evaluate,
+    compare,
+    threshold,
+    monitor,
+    info,
+    card,
+    phantom,
+    split,
+    datasets,
+    reproduce,
+)
+for command in COMMANDS:
     commands.add_command(command)
 
 

@@ -33,6 +33,17 @@ seed = click.option(
 threads = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="Threads of the networks. Default: all cores."
 )
+allow_leak = click.option(
+    "--allow-leak",
+    is_flag=True,
+    help="Go on where what is tested on was learned from. Every figure is then marked LEAKS.",
+)
+cluster = click.option(
+    "--cluster/--no-cluster",
+    default=True,
+    help="Where scans name no group, find near-copies, mirrored and turned ones too, and keep them together. "
+    "It reads every picture once more.",
+)
 weights = click.option(
     "--weights",
     type=PATH,

@@ -35,9 +35,18 @@ FORMATS = ("csv", "jsonl", "parquet")
             ("flagged", "true, false, or empty for a scan that could not be judged"),
             ("error", "why a scan could not be judged: what was expected, what came, what to do"),
             ("stratum", "the calibration scans it was compared with; empty where that was all of them"),
-            ("unfit", "why a scan that was read may not be judged"),
+            ("unfit", "why a scan that was read may not be judged: it was not taken like those learned from"),
             ("regions", "how many places of the heat map are unlike healthy scans"),
-        ]
+        ],
+        "Columns of the regions": [
+            ("scan", "the scan, named as among the findings"),
+            ("rank", "1 is the most striking region of that scan"),
+            ("area, area_mm2", "in pixels of the scan; in square millimetres where their size is known"),
+            ("peak, mean", "of the heat map inside the region, in the detector's own units"),
+            ("p_value", "share of healthy calibration scans with a region as striking; at most 0.1"),
+            ("centre_row, centre_column", "its middle, in pixels from the upper left one"),
+            ("top, left, bottom, right", "the box around it, in pixels; the last two are beyond it"),
+        ],
     },
 )
 @click.argument("model", type=options.PATH)
@@ -45,7 +54,13 @@ FORMATS = ("csv", "jsonl", "parquet")
 @options.out("FOLDER", "Folder for the findings, and for heatmaps/.")
 @options.root
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", help="Kind of table.")
-@click.option("--heatmaps", is_flag=True, help="Also write each scan with its heat map over it, as PNG.")
+@click.option("--heatmaps", is_flag=True, help="Also write each scan with heat map and regions over it, as PNG.")
+@click.option(
+    "--judge-all",
+    is_flag=True,
+    help="Also judge scans that were not taken like those learned from, such as CT, instead of calling them "
+    "unfit.",
+)
 @options.threads
 def score(
     model: Path,
@@ -54,9 +69,12 @@ def score(
     root: Path | None,
     kind: str,
     heatmaps: bool,
+    judge_all: bool,
     threads: int | None,
 ) -> None:
     """Judge scans: a row for each in OUT/findings.csv, also for those that could not be read.
+
+    OUT/regions.csv has a row for each place of a heat map that is unlike healthy scans.
 
     MODEL is what 'atypia fit' saved. SCANS are pictures, folders or tables. Findings that an earlier run left
     in the folder are replaced. The exit code is 1 where some scan could not be judged.
@@ -70,17 +88,25 @@ def score(
     screener = Screener.load(model)
     screener.use_threads(threads)
     claim_folder(out)
-    with replacing(out, "findings.*", "heatmaps/*.png"):
-        tally = score_to_folder(screener, collection, out, kind, heatmaps)
+    with replacing(out, "findings.*", "regions.*", "heatmaps/*.png"):
+        tally = score_to_folder(screener, collection, out, kind, heatmaps, judge_all)
     _tell(tally, out / "heatmaps" if heatmaps else None)
-    click.get_current_context().exit(1 if tally.unreadable else 0)
+    click.get_current_context().exit(1 if tally.unreadable or tally.unfit else 0)
 
 
 def _tell(tally: Tally, heatmaps: Path | None) -> None:
     counts = f"{tally.judged} {'scan' if tally.judged == 1 else 'scans'} judged, {tally.flagged} abnormal"
     click.echo(f"{counts}\nfindings: {tally.table}")
-    if heatmaps is not None and tally.judged:
+    if tally.regions:
+        click.echo(f"regions: {tally.regions} in {tally.regions_table}")
+    if heatmaps is not None and (tally.judged or tally.unfit):
         click.echo(f"heat maps: {heatmaps}")
+    if tally.unfit:
+        click.echo(
+            f"{tally.unfit} unfit to be judged: see the column unfit of {tally.table}; "
+            "--judge-all judges them too",
+            err=True,
+        )
     if tally.unreadable:
         click.echo(f"{tally.unreadable} could not be judged: see the column error of {tally.table}", err=True)
     click.echo(RESEARCH_USE_ONLY)

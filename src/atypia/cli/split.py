@@ -48,23 +48,44 @@ def _checked_size(context: click.Context, parameter: click.Parameter, value: flo
 @click.option(
     "--by-group/--by-image", default=True, help="Keep the scans of a group, as of one patient, in one split."
 )
+@options.cluster
 @options.seed
 def split(
-    scans: tuple[Path, ...], out: Path, root: Path | None, by_group: bool, seed: int, **sizes: float
+    scans: tuple[Path, ...],
+    out: Path,
+    root: Path | None,
+    by_group: bool,
+    cluster: bool,
+    seed: int,
+    **sizes: float,
 ) -> None:
     """Write a table that says which scans are learned from, which calibrate, and which test.
 
     SCANS are folders with class folders (healthy, tumor, ...), or tables with the column label. A SIZE is a
     share of the healthy scans, or a number of them. Only healthy scans go to train and threshold, and no
-    group stands in two splits. The same seed gives the same table.
+    group stands in two splits; near-copies are the groups of scans that name none. The same seed gives the
+    same table.
     """
     from atypia.datasets.split import split_collection
     from atypia.reading.collection import read_collections, write_collection
 
     asked = {name: size for name, size in sizes.items() if size}
-    table = split_collection(read_collections(scans, root=root), sizes=asked, seed=seed, by_group=by_group)
+    collection = read_collections(scans, root=root)
+    if cluster and by_group:
+        collection = _clustered(collection)
+    table = split_collection(collection, sizes=asked, seed=seed, by_group=by_group)
     write_collection(table, out)
     _tell(table, out)
+
+
+def _clustered(collection: Collection) -> Collection:
+    """Give scans without a group that of their near-copies, and say so."""
+    from atypia.copies import cluster_ungrouped
+
+    clustered, note = cluster_ungrouped(collection)
+    if note:
+        click.echo(note, err=True)
+    return clustered
 
 
 def _tell(table: Collection, out: Path) -> None:

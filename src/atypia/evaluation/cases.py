@@ -25,7 +25,9 @@ Map = TypeVar("Map", Image, Mask)
 class Case:
     """One judged scan with its pictures, made smaller by whole factors to at most 320 pixels a side.
 
-    `scan`, `heatmap` and `mask` are (h, w), one grid; None where there is none or it could not be read.
+    `regions` is where the map was found unlike healthy scans.
+    `scan`, `heatmap`, `mask` and `regions` are (h, w), one grid; None where there is none or it could not be
+    read.
     `prepared` and `reconstruction` are (S, S), as the detector saw the scan and expected it.
     """
 
@@ -40,6 +42,7 @@ class Case:
     mask: Mask | None = None
     prepared: Image | None = None
     reconstruction: Image | None = None
+    regions: Mask | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,16 @@ _RANKS = {"highest": lambda finding: -finding.score, "lowest": lambda finding: f
 
 
 def _smaller(finding: Finding) -> Finding:
-    return finding if finding.heatmap is None else replace(finding, heatmap=_shrunk(finding.heatmap))
+    heatmap, regions = finding.heatmap, finding.region_map
+    return replace(
+        finding,
+        heatmap=None if heatmap is None else _shrunk(heatmap),
+        region_map=None if regions is None else _whether(regions),
+    )
+
+
+def _whether(regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return (_shrunk((regions > 0).astype(np.float32)) > 0.5).astype(np.uint8)
 
 
 def _shrunk(pixels: NDArray[np.float32]) -> Image:
@@ -140,6 +152,7 @@ def _open(row: Row, finding: Finding, abnormal: bool) -> Case:
         mask=_on_grid(mask, grid),
         prepared=finding.prepared,
         reconstruction=finding.reconstruction,
+        regions=None if finding.region_map is None else _on_grid(finding.region_map > 0, grid),
     )
 
 

@@ -1,6 +1,7 @@
-"""How sure a figure is: 95 % intervals that stay sensible for few scans and for perfect results.
+"""How sure a figure is: 95 % intervals that stay sensible for few cases and for perfect results.
 
-They take scans to be independent; several slices of one patient make them narrower than they should be.
+They take cases to be independent, and stand where the bootstrap over groups has nothing to say: for a figure
+of 0 or 1, which every resample repeats, counted in groups; and beside a promised rate of false alarms.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 Interval = tuple[float, float]
 
 _Z = 1.959963984540054
-_NOWHERE = (math.nan, math.nan)
+NOWHERE: Interval = (math.nan, math.nan)
 
 
 def share_interval(part: int, whole: int) -> Interval:
@@ -23,7 +24,7 @@ def share_interval(part: int, whole: int) -> Interval:
     [0.596, 0.982]
     """
     if whole == 0:
-        return _NOWHERE
+        return NOWHERE
     share, weight = part / whole, _Z**2 / whole
     centre = (share + weight / 2) / (1 + weight)
     reach = _Z * math.sqrt(share * (1 - share) / whole + weight / (4 * whole)) / (1 + weight)
@@ -40,7 +41,7 @@ def auroc_interval(auroc: float, abnormal: int, normal: int) -> Interval:
     [0.8, 1.0]
     """
     if math.isnan(auroc) or not abnormal or not normal:
-        return _NOWHERE
+        return NOWHERE
 
     def too_far(true: float) -> bool:
         return (auroc - true) ** 2 > _Z**2 * _variance(true, abnormal, normal)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from atypia.evaluation.resampling import GroupBootstrap
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,7 +16,9 @@ class Verdicts:
     """The labelled scans that were judged, one place each, in the order in which they came.
 
     `scores` float64 (N,), higher is more abnormal; `p_values` float64 (N,); `labels` bool (N,), True is
-    abnormal; `flagged` bool (N,); `kinds` as the table names them, None where it does not.
+    abnormal; `flagged` bool (N,); `kinds` as the table names them, None where it does not. `groups` (N,)
+    names patients or clusters of near-copies, and `taken` the plane, sequence and scanner, where they are
+    known.
     """
 
     names: tuple[str, ...]
@@ -22,6 +27,8 @@ class Verdicts:
     p_values: NDArray[np.float64]
     labels: NDArray[np.bool_]
     flagged: NDArray[np.bool_]
+    groups: tuple[str | None, ...] = ()
+    taken: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -36,11 +43,18 @@ class Verdicts:
             self.p_values[places],
             self.labels[places],
             self.flagged[places],
+            tuple(self.groups[place] for place in places) if self.groups else (),
+            {name: tuple(column[place] for place in places) for name, column in self.taken.items()},
         )
 
     def of_kind(self, kind: str) -> NDArray[np.bool_]:
         """Return True (N,) where a scan is of this kind."""
         return np.array([own == kind for own in self.kinds], dtype=bool)
+
+    def bootstrap(self, resamples: int) -> GroupBootstrap:
+        """Return the bootstrap over the groups of these scans; one without a group is its own."""
+        groups = self.groups or (None,) * len(self)
+        return GroupBootstrap.of(groups, self.labels, names=self.names, resamples=resamples)
 
 
 @dataclass(frozen=True)
@@ -50,3 +64,16 @@ class Unreadable:
     name: str
     kind: str | None
     error: str
+    abnormal: bool = False
+    taken: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """A labelled scan that was read and scored, but is not one to be judged, and why."""
+
+    name: str
+    kind: str | None
+    reason: str
+    abnormal: bool
+    taken: Mapping[str, str | None] = field(default_factory=dict)

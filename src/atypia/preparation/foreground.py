@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from atypia.scan import Image, Mask
@@ -18,14 +19,20 @@ _RIM = 0.08
 _FRAME = 0.025
 _GAP = 0.018
 _THREAD = 0.025
+# Pieces of a montage: at least this share of the largest piece, and at most so many times as long as wide.
+_ALIKE, _LONG = 0.4, 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class Foreground:
-    """The head on a grid reduced by a whole `factor`: `mask` bool (ceil(H / factor), ceil(W / factor))."""
+    """The head on a grid reduced by a whole `factor`: `mask` bool (ceil(H / factor), ceil(W / factor)).
+
+    `heads` counts the pieces that are about as large as it: a montage has several.
+    """
 
     mask: Mask
     factor: int
+    heads: int = 1
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -54,8 +61,8 @@ def find_foreground(pixels: Image) -> Foreground | None:
         return None
     # Half of Otsu's level: dim tissue beside bright fat belongs to the head as well.
     differs = contrast > max(0.5 * _otsu(contrast, highest), 0.06 * highest)
-    mask = _largest_piece(differs)
-    return None if mask is None else Foreground(mask, factor)
+    found = _largest_piece(differs)
+    return None if found is None else Foreground(found[0], factor, found[1])
 
 
 def _reduce(pixels: Image, factor: int) -> Image:
@@ -94,8 +101,8 @@ def _otsu(values: Image, highest: float) -> float:
     return float(edges[1 + int(between.argmax())])
 
 
-def _largest_piece(differs: Mask) -> Mask | None:
-    """Close gaps, fill holes, cut what hangs by a thread, and keep the largest piece.
+def _largest_piece(differs: Mask) -> tuple[Mask, int] | None:
+    """Close gaps, fill holes, cut what hangs by a thread, keep the largest piece, and count those like it.
 
     The outermost pixels are left out of this, so that a frame encloses nothing, and are added where they
     continue the piece.
@@ -110,11 +117,19 @@ def _largest_piece(differs: Mask) -> Mask | None:
     pieces, count = ndimage.label(mask)
     if count == 0:
         return None
-    largest = pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax())
+    areas = np.bincount(pieces.ravel())[1:]
+    largest = pieces == 1 + int(areas.argmax())
     mask = _dilated(largest, thread)[padding:-padding, padding:-padding]
     near = _dilated(mask, frame + 1)
     near[frame:-frame, frame:-frame] = False
-    return np.asarray(mask | (near & differs))
+    return np.asarray(mask | (near & differs)), _count_alike(pieces, areas)
+
+
+def _count_alike(pieces: NDArray[np.int32], areas: NDArray[np.intp]) -> int:
+    boxes = ndimage.find_objects(pieces) if len(areas) > 1 else []
+    sides = ([side.stop - side.start for side in box] for box in boxes)
+    compact = [max(pair) <= _LONG * min(pair) for pair in sides]
+    return max(1, sum(np.array(compact) & (areas >= _ALIKE * areas.max())) if compact else 1)
 
 
 def _dilated(mask: Mask, reach: int) -> Mask:

@@ -71,7 +71,7 @@ class Preparation:
             raise _no_contrast(scan)
         canvas = rescale(canvas, (low, high))
         canvas[~geometry.inside] = 0
-        return Prepared(canvas, mask, geometry)
+        return Prepared(canvas, mask, geometry, foreground.heads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""

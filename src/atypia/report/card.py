@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atypia.overlay import HeatScale
+from atypia.report.model_card import CardPart
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,3 +36,4 @@ class ReportCard:
     calibration: NDArray[np.float64] | None = None
     heat_scale: HeatScale | None = None
     pixel_threshold: float | None = None
+    model_card: tuple[CardPart, ...] = ()

@@ -140,6 +140,8 @@ def _paint_heat(axes: Axes, case: Case, scale: PictureScale) -> None:
     axes.imshow(overlay(scan, case.heatmap, scale.heat), interpolation="bilinear")
     if case.mask is not None and case.mask.any() and not case.mask.all():
         axes.contour(case.mask, levels=[0.5], colors=[OUTLINE], linewidths=1.1)
+    if case.regions is not None and case.regions.any() and not case.regions.all():
+        axes.contour(case.regions, levels=[0.5], colors=[INK], linewidths=0.8, linestyles="dashed")
 
 
 def _show_grey(

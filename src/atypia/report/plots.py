@@ -70,6 +70,8 @@ def loss_histograms(
         above = float((scores > threshold).mean())
         axes.set_title(label, loc="left", color=colour, fontsize=BODY, fontweight="bold", pad=4)
         told = f"{percent(above)} of {len(scores)} above the threshold"
+        if not np.isfinite(threshold):  # each stratum has its own
+            told = f"{len(scores)} scans"
         axes.set_title(told, loc="right", color=theme.muted, fontsize=SMALL, pad=4)
     if logarithmic:
         _logarithmic(rows[-1], (bins[0], bins[-1]))
@@ -104,7 +106,7 @@ def receiver_operating_characteristic(
 ) -> Figure:
     """Draw sensitivity against the share of false alarms, with the point where the threshold stands."""
     false_alarms, found, _ = roc_curve(verdicts.scores, verdicts.labels)
-    counts, ends = image.confusion, image.intervals["auroc"]
+    counts, ends = image.confusion, image.interval("auroc")
     figure = new_figure(4.0)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], ":", color=theme.muted, linewidth=1)
@@ -112,7 +114,7 @@ def receiver_operating_characteristic(
     _mark(axes, theme, (1 - counts.specificity, counts.sensitivity))
     _unit_square(axes, theme, "normal scans flagged", "abnormal scans flagged")
     corner = (0.97, 0.12) if image.auroc >= 0.5 else (0.03, 0.93)
-    told = f"95 % interval {ends[0]:.3f} to {ends[1]:.3f}"
+    told = f"95 % interval {ends[0]:.3f} to {ends[1]:.3f}" if np.isfinite(ends[0]) else ""
     _note(axes, theme, f"AUROC {image.auroc:.3f}", told, corner)
     return figure
 

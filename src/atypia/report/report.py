@@ -15,12 +15,29 @@ from matplotlib import style
 
 from atypia.atomic import atomic
 from atypia.evaluation.evaluation import Evaluation
+from atypia.evaluation.leaks import WORD
 from atypia.notice import RESEARCH_USE_ONLY, SYNTHETIC
 from atypia.report.card import ReportCard
+from atypia.report.figure_rows import (
+    baseline_rows,
+    group_rows,
+    image_rows,
+    lesion_rows,
+    pixel_rows,
+    promise_rows,
+    strata_of,
+)
 from atypia.report.pictures import PictureScale
 from atypia.report.plate import FONTS, Plate
-from atypia.report.plates import case_plates, reconstruction_plates, training_plate, verdict_plates
-from atypia.report.summary import summary, tiles
+from atypia.report.plates import (
+    case_plates,
+    place_plates,
+    promise_plates,
+    reconstruction_plates,
+    training_plate,
+    verdict_plates,
+)
+from atypia.report.summary import drawn, promise, summary, tiles, unfit
 
 LISTED = 20
 """How many of the scans that could not be judged the page names; `metrics.json` counts all."""
@@ -49,6 +66,8 @@ def _sections(evaluation: Evaluation, card: ReportCard) -> dict[str, list[Plate]
         training = training_plate(card)
         return {
             "verdicts": verdict_plates(evaluation, card),
+            "promises": promise_plates(evaluation),
+            "places": place_plates(evaluation),
             "training": [training] if training else [],
             "reconstructions": reconstruction_plates(evaluation, scale),
             "cases": case_plates(evaluation, scale),
@@ -63,13 +82,27 @@ def _render(evaluation: Evaluation, title: str, card: ReportCard, sections: dict
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=_figure, flat=_flat)
+    environment.filters.update(figure=_figure, flat=_flat, known=math.isfinite)
     return environment.get_template("report.html.jinja").render(
         title=title,
         card=card,
         evaluation=evaluation,
         sections=sections,
+        notes=[note for note in (*card.notes, *evaluation.cautions) if note not in evaluation.leaks],
+        leaks_word=WORD,
         summary=summary(evaluation.image),
+        drawn=drawn(evaluation),
+        promise=promise(evaluation),
+        promise_rows=promise_rows(evaluation),
+        unfit=unfit(evaluation),
+        image_rows=image_rows(evaluation.image),
+        baseline_rows=baseline_rows(evaluation),
+        group_rows=group_rows(evaluation),
+        lesion_rows=lesion_rows(evaluation.pixel.lesions)
+        if evaluation.pixel and evaluation.pixel.lesions
+        else [],
+        pixel_rows=pixel_rows(evaluation.pixel) if evaluation.pixel else [],
+        strata=list(strata_of(evaluation)),
         tiles=tiles(evaluation.image),
         listed=LISTED,
         fonts=FONTS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from atypia.evaluation.evaluation import Evaluation
 from atypia.evaluation.image_metrics import ImageMetrics
 from atypia.evaluation.intervals import Interval
 
@@ -24,36 +25,41 @@ class Tile:
         """Whether the figure is defined."""
         return not math.isnan(self.value)
 
+    @property
+    def sure(self) -> bool:
+        """Whether there is an interval."""
+        return self.known and not math.isnan(self.interval[0])
+
 
 def tiles(image: ImageMetrics) -> list[Tile]:
     """Return the four figures that a reader asks for first."""
-    counts, ends = image.confusion, image.intervals
+    counts = image.confusion
     return [
         Tile(
             "AUROC",
             image.auroc,
-            ends["auroc"],
+            image.interval("auroc"),
             f"{counts.abnormal} abnormal, {counts.normal} normal",
             "how often an abnormal scan outscores a normal one",
         ),
         Tile(
             "Accuracy",
             counts.accuracy,
-            ends["accuracy"],
+            image.interval("accuracy"),
             f"{counts.right}/{counts.abnormal + counts.normal}",
             "scans judged right",
         ),
         Tile(
             "Sensitivity",
             counts.sensitivity,
-            ends["sensitivity"],
+            image.interval("sensitivity"),
             f"{counts.true_positive}/{counts.abnormal}",
             "abnormal scans caught",
         ),
         Tile(
             "Specificity",
             counts.specificity,
-            ends["specificity"],
+            image.interval("specificity"),
             f"{counts.true_negative}/{counts.normal}",
             "normal scans passed",
         ),
@@ -75,16 +81,65 @@ one abnormal and one normal scan, it would give the abnormal one the higher scor
     ]
     said = [clause for clause, of in zip(said, (counts.abnormal, counts.normal), strict=True) if of]
     sentences = [f"The detector {' and '.join(said)}.", _ranking(image.auroc)]
+    if image.unfit:
+        sentences.append(
+            f"{_scans(image.unfit, '')} could be read but {_were(image.unfit)} unfit to be judged.".replace(
+                "  ", " "
+            )
+        )
     if image.unreadable:
         sentences.append(f"{_scans(image.unreadable, '')} could not be judged.".replace("  ", " "))
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def drawn(evaluation: Evaluation) -> str:
+    """Return how the intervals came about, in words."""
+    if not evaluation.resamples:
+        return "Intervals were not asked for."
+    groups = evaluation.verdicts.bootstrap(0).groups
+    alone = sum(group is None for group in evaluation.verdicts.groups or (None,) * len(evaluation.verdicts))
+    said = f"Intervals are 95 %, from {evaluation.resamples} draws of whole groups, out of {groups}."
+    if alone:
+        said += f" {_scans(alone, '')} without a group count as their own.".replace("  ", " ")
+    return said
+
+
+def promise(evaluation: Evaluation) -> str:
+    """Return whether the p-values and the false alarms are as promised, in words."""
+    measured, image = evaluation.p_values, evaluation.image
+    said = []
+    if not math.isnan(image.alpha) and image.confusion.normal:
+        low, high = image.false_alarm_binomial
+        said.append(
+            f"The threshold is set for {100 * image.alpha:.3g} % false alarms; there were "
+            f"{100 * image.false_alarm_rate:.1f} % ({image.confusion.false_positive} of "
+            f"{image.confusion.normal}, binomial interval {100 * low:.1f} to {100 * high:.1f} %)."
+        )
+    if measured is not None:
+        said.append(
+            "The p-values of normal scans are no smaller than promised, within chance."
+            if measured.kept
+            else "The p-values of normal scans are smaller than promised, beyond chance: new healthy scans "
+            "are unlike those of the calibration."
+        )
+    return " ".join(said)
+
+
+def unfit(evaluation: Evaluation) -> str:
+    """Return which share of each label was unfit to be judged, in words."""
+    words = ("normal", "abnormal")
+    shares = ((word, evaluation.unfit_share(abnormal=word == "abnormal")) for word in words)
+    return ", ".join(
+        f"{100 * share:.1f} % of the {word} scans" for word, share in shares if not math.isnan(share)
+    )
 
 
 def _ranking(auroc: float) -> str:
     if math.isnan(auroc):
         return ""
     words = "Shown one abnormal and one normal scan, it would give the abnormal one the higher score "
-    words += f"{100 * auroc:.0f} times in 100."
+    often = f"{100 * auroc:.0f}" if auroc in (0.0, 1.0) or 0.005 < auroc < 0.995 else f"{100 * auroc:.1f}"
+    words += f"{often} times in 100."
     if auroc < 0.5:
         words += " That is worse than guessing: these scores run backwards."
     return words
@@ -92,6 +147,10 @@ def _ranking(auroc: float) -> str:
 
 def _part(count: int, whole: int, kind: str) -> str:
     return f"{count or 'none'} of {_scans(whole, kind)}"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _scans(count: int, kind: str) -> str:

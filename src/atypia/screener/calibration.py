@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from atypia.detectors import Detector, PreparedSet
 from atypia.detectors.batch import batches
 from atypia.progress import progress
+from atypia.reading.row import Row
+from atypia.scan import Scan
 from atypia.screener.healthy_map import HealthyMap
+from atypia.screener.map_calibration import MapCalibration
+from atypia.screener.origin import columns_of, groups_of
 from atypia.threshold import Threshold
 
 BATCH = 16
-PIXELS_PER_SCAN = 2000
 
 
 def calibrate(
-    detector: Detector, healthy: PreparedSet, rule: str, parameter: float | None
+    detector: Detector,
+    healthy: PreparedSet,
+    rule: str,
+    parameter: float | None,
+    *,
+    sources: Sequence[Row | Scan] = (),
+    strata: Sequence[str] = (),
 ) -> tuple[Threshold, HealthyMap]:
     """Score healthy scans just as they will be in use, and learn from their scores and maps.
 
+    `sources` are, in order, the rows or scans that were prepared: their groups and how they were taken;
+    `strata` are the columns that give thresholds of their own.
     Raises NotEnoughScans, and BadOption where a score is not finite.
     """
-    rng = np.random.default_rng(0)
     scores: list[NDArray[np.float64]] = []
-    pixels: list[NDArray[np.float32]] = []
     parts = list(batches(len(healthy), BATCH))
-    for part in progress(parts, total=len(parts), label="calibrating", unit="batch"):
-        batch = healthy.batch(part)
-        result = detector.score(batch)
-        scores.append(result.image)
-        for heat, head in zip(result.map, batch.foreground, strict=True):
-            pixels.append(rng.choice(heat[head], PIXELS_PER_SCAN))
-    threshold = Threshold.learn(np.concatenate(scores), rule, parameter)
-    return threshold, HealthyMap.learn(np.concatenate(pixels))
+    with MapCalibration() as maps:
+        for part in progress(parts, total=len(parts), label="calibrating", unit="batch"):
+            batch = healthy.batch(part)
+            result = detector.score(batch)
+            scores.append(result.image)
+            for heat, head in zip(result.map, batch.foreground, strict=True):
+                maps.add(heat, head)
+        threshold = _learned(np.concatenate(scores), rule, parameter, sources, strata)
+        return threshold, maps.learn(groups_of(sources))
+
+
+def rehearse(
+    rule: str, parameter: float | None, sources: Sequence[Row | Scan], strata: Sequence[str]
+) -> None:
+    """Raise what `calibrate` will raise for these scans, whatever their scores: NotEnoughScans, BadOption."""
+    _learned(np.zeros(len(sources)), rule, parameter, sources, strata)
+
+
+def _learned(
+    scores: NDArray[np.float64],
+    rule: str,
+    parameter: float | None,
+    sources: Sequence[Row | Scan],
+    strata: Sequence[str],
+) -> Threshold:
+    groups = groups_of(sources) if sources else None
+    return Threshold.learn(scores, rule, parameter, groups=groups, taken=columns_of(sources), strata=strata)

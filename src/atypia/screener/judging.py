@@ -9,44 +9,68 @@ from dataclasses import dataclass
 from atypia.detectors import Scores
 from atypia.loading import Loaded
 from atypia.preparation import Prepared
-from atypia.scan import Finding
+from atypia.scan import Finding, Image
+from atypia.screener.healthy_map import HealthyMap
+from atypia.screener.origin import how_taken
+from atypia.screener.regions import Found
 from atypia.threshold import Threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """Makes findings: with `heatmaps` the map, with `pictures` what the detector saw and expected."""
+    """Makes findings: with `heatmaps` the map, with `pictures` what the detector saw and expected.
+
+    With a `healthy_map` the regions that are unlike healthy scans are told, always.
+    """
 
     threshold: Threshold
     heatmaps: bool
     pictures: bool
+    healthy_map: HealthyMap | None = None
 
-    def findings(self, part: Sequence[Loaded], scores: Scores | None) -> Iterator[Finding]:
-        """Yield a finding for each; `scores` are, in order, those of the ones that could be prepared."""
+    def findings(
+        self, part: Sequence[Loaded], scores: Scores | None, unfit: Sequence[str | None] | None = None
+    ) -> Iterator[Finding]:
+        """Yield a finding for each; `scores` are, in order, those of the ones that could be prepared.
+
+        `unfit` says of the same ones why they may not be judged, None where they may.
+        """
         place = 0
         for item in part:
             if item.prepared is None or scores is None:
-                yield self._unjudged(item.name, str(item.error))
+                yield self._unjudged(item, str(item.error))
                 continue
             if math.isfinite(scores.image[place]):
-                yield self._judged(item.name, item.prepared, scores, place)
+                yield self._judged(item, item.prepared, scores, place, unfit[place] if unfit else None)
             else:
-                yield self._unjudged(item.name, "The detector gave no finite score.")
+                yield self._unjudged(item, "The detector gave no finite score.")
             place += 1
 
-    def _unjudged(self, name: str, error: str) -> Finding:
-        return Finding(name, math.nan, math.nan, None, self.threshold.value, error=error)
+    def _unjudged(self, item: Loaded, error: str) -> Finding:
+        threshold, stratum = self.threshold.for_scan(how_taken(item.source))
+        return Finding(item.name, math.nan, math.nan, None, threshold.value, error=error, stratum=stratum)
 
-    def _judged(self, name: str, prepared: Prepared, scores: Scores, place: int) -> Finding:
+    def _judged(
+        self, item: Loaded, prepared: Prepared, scores: Scores, place: int, unfit: str | None
+    ) -> Finding:
         score = float(scores.image[place])
+        threshold, stratum = self.threshold.for_scan(how_taken(item.source))
         expected = scores.reconstruction
+        found = self._found(item, prepared, scores.map[place]) if unfit is None else None
         return Finding(
-            name,
+            item.name,
             score,
-            float(self.threshold.p_values(score)),
-            bool(self.threshold.flags(score)),
-            self.threshold.value,
+            float(threshold.p_values(score)),
+            bool(threshold.flags(score)) if unfit is None else None,
+            threshold.value,
             heatmap=prepared.geometry.to_input(scores.map[place]) if self.heatmaps else None,
             reconstruction=expected[place] if self.pictures and expected is not None else None,
             prepared=prepared.pixels if self.pictures else None,
+            stratum=stratum,
+            unfit=unfit,
+            regions=() if found is None else found.regions,
+            region_map=found.to_input(prepared.geometry) if self.heatmaps and found is not None else None,
         )
+
+    def _found(self, item: Loaded, prepared: Prepared, heat: Image) -> Found | None:
+        return None if self.healthy_map is None else self.healthy_map.find(heat, prepared, item.spacing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,15 +13,19 @@ import numpy as np
 from atypia.artefact import Artefact, read_artefact, write_artefact
 from atypia.detectors import DETECTORS, Detector, FitContext, State
 from atypia.errors import BadOption, CorruptArtefact
+from atypia.fitness import Fitness
 from atypia.loading import Loaded, in_batches, load
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.preparation import Preparation
 from atypia.reading.collection import Collection, Row
 from atypia.scan import Finding, Scan
-from atypia.screener.calibration import BATCH, calibrate
+from atypia.screener.calibration import BATCH, calibrate, rehearse
 from atypia.screener.fit_report import FitReport
+from atypia.screener.fitness_parts import packed, reasons, unpacked
 from atypia.screener.healthy_map import HealthyMap
 from atypia.screener.judging import Judge
+from atypia.screener.learned_files import LEARNED_FILES, NONE, Fingerprints, checked, fingerprints
+from atypia.screener.origin import check_strata
 from atypia.screener.parting import Items, Scans, demand_enough, part_scans
 from atypia.screener.prepared_folder import PreparedFolder, prepare_to_folder, scratch
 from atypia.screener.provenance import provenance_of
@@ -32,6 +36,9 @@ from atypia.threshold import Threshold, check_rule
 class Screener:
     """Finds abnormal scans after having seen healthy ones.
 
+    With `fitness` it also learns what scans look like by acquisition, and judges none that looks otherwise.
+    `records` keeps what audits and evaluations found, for its model card.
+
     >>> Screener(rule="quantile", parameter=0.95).rule
     'quantile'
     """
@@ -40,13 +47,19 @@ class Screener:
     preparation: Preparation = field(default_factory=Preparation)
     rule: str = "mean+std"
     parameter: float | None = None
+    strata: tuple[str, ...] = ()
+    fitness: bool = True
     threshold_: Threshold | None = None
     healthy_map_: HealthyMap | None = None
+    fitness_: Fitness | None = None
     report_: FitReport | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    records: dict[str, Any] = field(default_factory=dict)
+    learned_files_: Fingerprints = field(default_factory=NONE.copy)
 
     def __post_init__(self) -> None:
         check_rule(self.rule, self.parameter)
+        check_strata(self.strata)
 
     def fit(
         self,
@@ -67,7 +80,7 @@ class Screener:
         Raises NotEnoughScans below 20 usable scans, BadTable where abnormal ones are among them.
         """
         # What an earlier fit learned does not belong to the detector any more, even if this one fails.
-        self.threshold_ = self.healthy_map_ = self.report_ = None
+        self.threshold_ = self.healthy_map_ = self.report_ = self.fitness_ = None
         train, held_out = part_scans(scans, calibration, seed)
         with scratch() as temporary:
             folder = work or Path(temporary)
@@ -78,14 +91,21 @@ class Screener:
             )
             failed = [*lost, *lost_aside]
             demand_enough(len(learned), len(aside), failed)
+            lost_sources = {id(item.source) for item in lost_aside}
+            sources = [item for item in held_out if id(item) not in lost_sources]
+            rehearse(self.rule, self.parameter, sources, self.strata)
+            fitness = Fitness.learn(learned, aside, seed=seed) if self.fitness else None
             context = FitContext(folder, seed, resume, self._labelled(labelled, folder))
             self.detector.fit(learned, context)
-            threshold, healthy_map = calibrate(self.detector, aside, self.rule, self.parameter)
+            threshold, healthy_map = calibrate(
+                self.detector, aside, self.rule, self.parameter, sources=sources, strata=self.strata
+            )
         names = tuple((item.name, str(item.error)) for item in failed)
         self.report_ = FitReport(len(learned), len(aside), names)
-        self.threshold_, self.healthy_map_ = threshold, healthy_map
+        self.threshold_, self.healthy_map_, self.fitness_ = threshold, healthy_map, fitness
         grouped = any(item.group is not None for item in train)
-        self.provenance = provenance_of(self.report_, grouped=grouped, seed=seed)
+        self.provenance, self.records = provenance_of(self.report_, grouped=grouped, seed=seed), {}
+        self.learned_files_ = fingerprints([*train, *held_out])
         return self
 
     def _labelled(self, collection: Collection | None, folder: Path) -> PreparedFolder | None:
@@ -100,19 +120,32 @@ class Screener:
         return prepare_to_folder(items, self.preparation, folder, label=label, kind=kind)
 
     def score(
-        self, scans: Scans | Iterable[Row | Scan], *, heatmaps: bool = True, pictures: bool = False
+        self,
+        scans: Scans | Iterable[Row | Scan],
+        *,
+        heatmaps: bool = True,
+        pictures: bool = False,
+        judge_all: bool = False,
     ) -> Iterator[Finding]:
         """Yield one Finding for each scan, in order; one that cannot be judged says why in `error`.
 
         `heatmaps` carries the map back to the pixels of the input; `pictures` adds what the detector
         saw and, where it has such a picture, what it expected. Memory does not grow with the scans.
+        A scan that was not taken like those learned from says so in `unfit`, unless `judge_all`.
         Raises BadOption before a fit.
         """
-        return self._score(scans, Judge(self._fitted, heatmaps, pictures))
+        judge = Judge(self._fitted, heatmaps, pictures, self.healthy_map_)
+        return self._score(scans, judge, None if judge_all else self.fitness_)
 
-    def _score(self, scans: Scans | Iterable[Row | Scan], judge: Judge) -> Iterator[Finding]:
+    def _score(
+        self, scans: Scans | Iterable[Row | Scan], judge: Judge, fitness: Fitness | None
+    ) -> Iterator[Finding]:
         for part, batch in in_batches(load(scans, self.preparation), BATCH):
-            yield from judge.findings(part, None if batch is None else self.detector.score(batch))
+            if batch is None:
+                yield from judge.findings(part, None)
+                continue
+            unfit = None if fitness is None else reasons(fitness, batch, part)
+            yield from judge.findings(part, self.detector.score(batch), unfit)
 
     @property
     def _fitted(self) -> Threshold:
@@ -129,15 +162,19 @@ class Screener:
     def save(self, path: Path) -> None:
         """Save as one file; raise OutputError, leaving an older file as it was."""
         threshold, healthy_map, state = self._fitted, self._fitted_map, self.detector.state()
+        fitness, of_fitness = packed(self.fitness_)
         head = {
             "atypia": version("atypia"),
             "preparation": self.preparation.to_dict(),
             "detector": {"name": self.detector.name, "parameters": state.parameters},
             "threshold": threshold.to_dict(),
             "healthy_map": healthy_map.to_dict(),
+            "fitness": fitness,
             "provenance": self.provenance,
+            "records": self.records,
         }
-        write_artefact(Artefact(head, state.arrays, state.graphs), path)
+        arrays = {**state.arrays, **of_fitness, LEARNED_FILES: self.learned_files_}
+        write_artefact(Artefact(head, arrays, state.graphs), path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -156,16 +193,23 @@ class Screener:
     def _from_artefact(cls, artefact: Artefact) -> Self:
         head = artefact.head
         kind = DETECTORS[head["detector"]["name"]]
-        state = State(head["detector"]["parameters"], artefact.arrays, artefact.graphs)
+        fitness, arrays = unpacked(head.get("fitness"), artefact.arrays)
+        learned_files = arrays.pop(LEARNED_FILES, NONE)
+        state = State(head["detector"]["parameters"], arrays, artefact.graphs)
         threshold = Threshold.from_dict(head["threshold"])
         return cls(
             detector=kind.from_state(state),
             preparation=Preparation.from_dict(head["preparation"]),
             rule=threshold.rule,
             parameter=threshold.parameter,
+            strata=threshold.strata,
+            fitness=fitness is not None,
             threshold_=threshold,
             healthy_map_=HealthyMap.from_dict(head["healthy_map"]),
+            fitness_=fitness,
             provenance=dict(head["provenance"]),
+            records=dict(head.get("records", {})),
+            learned_files_=checked(learned_files),
         )
 
     @property
@@ -176,6 +220,7 @@ class Screener:
     def use_threads(self, threads: int | None) -> None:
         """Bound the threads of the networks; None leaves it to ONNX Runtime."""
         self.detector = self.detector.from_state(self.detector.state(), threads)
+        self.fitness_ = self.fitness_ and self.fitness_.with_threads(threads)
 
     def card(self) -> dict[str, dict[str, Any]]:
         """Return what there is to know of this Screener, as a table for each part."""
@@ -186,12 +231,21 @@ class Screener:
             "detector": {"name": self.detector.name, **settings},
             "encoder": {k: encoder[k] for k in ("name", "cut", "fingerprint") if k in encoder},
             "preparation": self.preparation.to_dict(),
-            "threshold": {"rule": threshold.rule, "parameter": threshold.parameter, "value": threshold.value},
+            "threshold": threshold.card(),
+            "regions": self._fitted_map.card(),
+            "fitness": {} if self.fitness_ is None else self.fitness_.card(),
             "provenance": self.provenance,
             "notice": {"use": RESEARCH_USE_ONLY},
         }
 
-    def with_threshold(self, rule: str, parameter: float | None) -> Screener:
-        """Return this Screener with another rule on the same healthy scores; nothing is fitted anew."""
-        threshold = Threshold.learn(self._fitted.healthy, rule, parameter)
-        return replace(self, rule=rule, parameter=parameter, threshold_=threshold)
+    def with_threshold(
+        self, rule: str, parameter: float | None, strata: Sequence[str] | None = None
+    ) -> Screener:
+        """Return this Screener with another rule on the same healthy scores; nothing is fitted anew.
+
+        `strata` stay as they are unless given. Raises BadOption and NotEnoughScans as `Threshold.learn`.
+        """
+        kept = tuple(self.strata if strata is None else strata)
+        check_strata(kept)
+        threshold = Threshold.of(self._fitted.calibration, rule, parameter, kept)
+        return replace(self, rule=rule, parameter=parameter, strata=kept, threshold_=threshold)

@@ -12,12 +12,14 @@ from PIL.PngImagePlugin import PngInfo
 
 from atypia.atomic import atomic
 from atypia.notice import RESEARCH_USE_ONLY
-from atypia.overlay import HeatScale, overlay
+from atypia.overlay import HeatScale, outlined, overlay
 from atypia.scan import Finding, Image
 
 
 def write_heatmap(finding: Finding, scan_pixels: Image, path: Path, *, scale: HeatScale) -> None:
     """Write the finding's heat map (H, W) over its scan (H, W), as an RGB PNG of the same size.
+
+    A line surrounds each region that is unlike healthy scans.
 
     `scale` is the value up to which the map is clear and the value from which it is brightest, learned from
     healthy scans. The lowest rows carry the notice that this is for research; it is in the file's metadata
@@ -27,7 +29,10 @@ def write_heatmap(finding: Finding, scan_pixels: Image, path: Path, *, scale: He
     if finding.heatmap is None or finding.heatmap.shape != scan_pixels.shape:
         received = None if finding.heatmap is None else finding.heatmap.shape
         raise ValueError(f"{finding.name}: expected a heat map of {scan_pixels.shape}, received {received}.")
-    picture = _with_notice(overlay(scan_pixels, finding.heatmap, scale))
+    pixels = overlay(scan_pixels, finding.heatmap, scale)
+    if finding.region_map is not None:
+        pixels = outlined(pixels, finding.region_map)
+    picture = _with_notice(pixels)
     with atomic(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=_metadata(finding, scale))
 
@@ -55,5 +60,6 @@ def _metadata(finding: Finding, scale: HeatScale) -> PngInfo:
     info.add_text("Score", f"{finding.score:.9g}")
     info.add_text("Threshold", f"{finding.threshold:.9g}")
     info.add_text("Verdict", finding.verdict)
+    info.add_text("Regions", str(len(finding.regions)))
     info.add_text("Heat scale", f"clear up to {scale[0]:.9g}, full from {scale[1]:.9g}")
     return info

@@ -13,6 +13,7 @@ from atypia.threshold import FEWEST, RULES, Threshold
 
 NUMBERS = st.floats(-1e6, 1e6)
 HEALTHY = arrays(np.float64, st.integers(FEWEST, 60), elements=NUMBERS)
+SAFE = {"conformal": 0.2}  # five scores can promise no less
 SCORES = arrays(np.float64, st.integers(1, 30), elements=NUMBERS)
 
 
@@ -58,15 +59,15 @@ def test_quantile_flags_at_most_the_share_of_healthy_scans_above_it(healthy, q):
 
 @given(HEALTHY, SCORES, st.sampled_from(list(RULES)))
 def test_a_score_is_flagged_when_it_is_above_the_value(healthy, scores, rule):
-    threshold = Threshold.learn(healthy, rule)
+    threshold = Threshold.learn(healthy, rule, SAFE.get(rule))
     assert (threshold.flags(scores) == (scores > threshold.value)).all()
     assert not threshold.flags(threshold.value)
     assert threshold.flags(np.nextafter(threshold.value, np.inf))
 
 
-@pytest.mark.parametrize(("rule", "parameter"), [("mean+std", 1.0), ("quantile", 0.95)])
+@pytest.mark.parametrize(("rule", "parameter"), [("mean+std", 1.0), ("quantile", 0.95), ("conformal", 0.05)])
 def test_each_rule_has_a_parameter_of_its_own(rule, parameter):
-    assert Threshold.learn(np.arange(9.0), rule).parameter == parameter
+    assert Threshold.learn(np.arange(19.0), rule).parameter == parameter
 
 
 @given(HEALTHY, st.randoms())
@@ -78,7 +79,7 @@ def test_order_of_the_healthy_scores_does_not_matter(healthy, random):
 
 @given(HEALTHY, st.sampled_from(list(RULES)))
 def test_it_comes_back_from_json_as_it_was(healthy, rule):
-    threshold = Threshold.learn(healthy, rule)
+    threshold = Threshold.learn(healthy, rule, SAFE.get(rule))
     back = Threshold.from_dict(json.loads(json.dumps(threshold.to_dict())))
     assert (back.rule, back.parameter, back.value) == (rule, threshold.parameter, threshold.value)
     assert (back.healthy == threshold.healthy).all()
@@ -95,10 +96,12 @@ def test_what_was_learned_cannot_be_changed():
 @pytest.mark.parametrize(
     ("rule", "parameter", "words"),
     [
-        ("median", None, "out of mean\\+std, quantile; received 'median'"),
+        ("median", None, "out of mean\\+std, quantile, conformal; received 'median'"),
         ("quantile", 0.0, "between 0 and 1; received 0.0"),
         ("quantile", 1.0, "between 0 and 1"),
         ("quantile", 95.0, "between 0 and 1; received 95.0"),
+        ("conformal", 0.0, "between 0 and 1; received 0.0"),
+        ("conformal", 5.0, "between 0 and 1; received 5.0"),
         ("mean+std", np.nan, "a finite number; received nan"),
         ("mean+std", np.inf, "a finite number"),
     ],
@@ -135,6 +138,11 @@ def test_no_verdict_is_given_on_nan(ask):
         {"healthy": [1, 2]},
         {"healthy": ["a"] * 9},
         {"healthy": None},
+        {"groups": [1, 2]},
+        {"groups": 3},
+        {"taken": {"plane": [1] * 9}},
+        {"taken": ["plane"]},
+        {"strata": ["plane"]},
     ],
 )
 def test_a_saved_threshold_that_makes_no_sense_is_corrupt(change):

@@ -1,0 +1,158 @@
+"""`compare`: several detectors on one split, ranked and tested against each other and the trivial."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from atypia.cli import options
+from atypia.cli.choice import TRAINED, UNTRAINED, FitChoice
+from atypia.cli.command import Taught
+from atypia.cli.evaluate import SPLITS
+from atypia.cli.fit import ENCODERS
+from atypia.errors import BadOption
+from atypia.networks.recipe import RECIPES
+from atypia.notice import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from atypia.comparison import Comparison, Contestant
+
+NAMES = (UNTRAINED, *RECIPES)
+
+
+@click.command(
+    cls=Taught,
+    short_help="Rank several detectors on one split.",
+    examples=(
+        "atypia compare table.csv --root images/ -o out",
+        "atypia compare table.csv --detectors nearest,autoencoder,vae --epochs 20 -o out",
+        "atypia compare table.csv --detectors nearest@efficientnet-lite0,nearest@resnet50 -o out",
+    ),
+    glossary={
+        "Detectors": [
+            (UNTRAINED, "nearest healthy neighbours of pretrained features; trains no network"),
+            *((name, f"the detector {TRAINED} after the recipe {name}") for name in RECIPES),
+            ("NAME@ENCODER", "the same on another encoder than --encoder names"),
+        ],
+        "What it writes": [
+            ("compare.html", "the leaderboard: figures with intervals, tests of all pairs, time and memory"),
+            ("compare.json", "the same as numbers; compare.md as a table in text"),
+            ("NAME/", "the Screener of each, ready to use, with its findings and its own report"),
+        ],
+    },
+)
+@click.argument("table", type=options.PATH)
+@options.out("FOLDER", "Folder for the leaderboard, and for a folder of each detector.")
+@options.root
+@click.option(
+    "--detectors",
+    metavar="NAMES",
+    default="nearest,autoencoder",
+    show_default=True,
+    help="Names out of the list below, with commas between them.",
+)
+@click.option(
+    "--encoder", type=click.Choice(ENCODERS), default="auto", help="Pretrained network that all build on."
+)
+@options.weights
+@options.whole("--epochs", "Epochs of every training. Default: each recipe's own.", least=1)
+@options.whole("--size", "Pixels a side that the networks see.", least=32, default=224)
+@click.option("--split", type=click.Choice(SPLITS[2:]), default="test", help="Rows of the table to judge.")
+@click.option(
+    "--allow-leak", is_flag=True, help="Go on where groups stand on both sides; every figure says LEAKS."
+)
+@options.seed
+@options.threads
+def compare(
+    table: Path,
+    out: Path,
+    root: Path | None,
+    detectors: str,
+    encoder: str,
+    weights: Path | None,
+    epochs: int | None,
+    size: int,
+    split: str,
+    allow_leak: bool,
+    seed: int,
+    threads: int | None,
+) -> None:
+    """Fit several detectors on the same healthy scans, and rank them on the same others.
+
+    TABLE is CSV or Parquet with the columns path, label and split, and perhaps group, kind and mask. What was
+    finished by an earlier call is kept, so that an interrupted comparison goes on and a new detector can
+    join. Every scan that can be read is judged, without the check of fitness. The scores that look at no
+    anatomy, such as the size of the file, stand in the same table. The exit code is 1 where a detector
+    failed; the others are ranked all the same.
+    """
+    from atypia.comparison import compare as compare_all
+    from atypia.destination import claim_folder
+    from atypia.reading.collection import read_collection
+
+    common = FitChoice(
+        detector=None,
+        recipe=None,
+        settings=(),
+        epochs=None,
+        learning_rate=None,
+        encoder=encoder,
+        weights=weights,
+        rule="mean+std",
+        parameter=None,
+        fpr=None,
+        strata=(),
+        size=size,
+        crop=None,
+        threads=threads,
+        no_fitness_check=True,
+    )
+    contestants = [_contestant(name, common, epochs) for name in _names(detectors)]
+    collection = read_collection(table, root=root)
+    claim_folder(out)
+    comparison = compare_all(
+        collection,
+        contestants,
+        out,
+        seed=seed,
+        split=split,
+        allow_leak=allow_leak,
+        command=options.command_line(),
+    )
+    click.echo(_told(comparison, out))
+    click.get_current_context().exit(1 if comparison.failed else 0)
+
+
+def _names(detectors: str) -> list[str]:
+    names = [name.strip() for name in detectors.split(",") if name.strip()]
+    unknown = [name for name in names if name.partition("@")[0] not in NAMES]
+    if not names or unknown or len(set(names)) < len(names):
+        raise BadOption(
+            f"--detectors: expected different names out of {', '.join(NAMES)}, with commas between them; "
+            f"received {detectors!r}."
+        )
+    return names
+
+
+def _contestant(name: str, common: FitChoice, epochs: int | None) -> Contestant:
+    from atypia.comparison import Contestant
+
+    plain, _, encoder = name.partition("@")
+    if encoder and encoder not in ENCODERS[1:]:
+        raise BadOption(f"--detectors {name}: expected an encoder out of {', '.join(ENCODERS[1:])}.")
+    choice = replace(common, encoder=encoder or common.encoder)
+    if plain == UNTRAINED:
+        choice = replace(choice, detector=UNTRAINED)
+    else:
+        choice = replace(choice, detector=TRAINED, recipe=plain, epochs=epochs)
+    settings = {key: value for key, value in asdict(choice).items() if key not in ("threads", "resume")}
+    settings |= {"encoder": choice.resolved_encoder, "weights": choice.weights and choice.weights.name}
+    return Contestant(name.replace("@", "-on-"), choice.screener, settings)
+
+
+def _told(comparison: Comparison, out: Path) -> str:
+    text = (out / "compare.md").read_text(encoding="utf-8").rpartition("\n\n")[0]
+    failed = [f"{outcome.name} failed: {outcome.error}" for outcome in comparison.failed]
+    return "\n".join([text, *failed, f"leaderboard: {out / 'compare.html'}", RESEARCH_USE_ONLY])

@@ -1,0 +1,265 @@
+"""The leaderboard: detectors on one split beside each other and beside the trivial scores, on one page."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from atypia.atomic import atomic
+from atypia.evaluation.standings import Pairing, Standing, Standings
+from atypia.report.plate import FONTS, Plate, chart
+from atypia.report.theme import BODY, SMALL, Theme, dress, new_figure
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: its standing, whether it is a trivial score, figures at its own threshold, and its costs."""
+
+    standing: Standing
+    trivial: bool
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+    costs: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Leaderboard:
+    """All that the page tells; `entries` come by falling AUROC, `failures` are (name, why).
+
+    `leaks` are those of the `notes` that say how scans were learned from; every figure is then marked.
+    """
+
+    entries: tuple[Entry, ...]
+    standings: Standings
+    best_baseline: str | None
+    failures: tuple[tuple[str, str], ...]
+    facts: Mapping[str, Any]
+    leaks: tuple[str, ...]
+    notes: tuple[str, ...]
+    command: str | None
+    notices: tuple[str, ...]
+
+    @property
+    def detectors(self) -> tuple[Entry, ...]:
+        """The entries that are detectors."""
+        return tuple(entry for entry in self.entries if not entry.trivial)
+
+    def verdict(self) -> str:
+        """Return who leads, whether that holds, and whether it beats what is trivial, in plain words."""
+        rows = [entry.standing for entry in self.detectors]
+        leader = rows[0]
+        told = [f"{leader.name} leads with an AUROC of {leader.auroc:.3f}."]
+        level = [row.name for row in rows[1:] if not self._apart(leader.name, row.name)]
+        if level:
+            told.append(f"No test tells it from {_listed(level)}.")
+        elif len(rows) > 1:
+            told.append("Its lead over every other detector is more than chance.")
+        if self.best_baseline is not None:
+            told.append(self._against_trivial(leader.name, self.best_baseline))
+        return " ".join(told)
+
+    def _against_trivial(self, leader: str, trivial: str) -> str:
+        what = trivial.removeprefix("trivial: ")
+        if not self._apart(leader, trivial):
+            return f"But nothing shows that it beats a number that looks at no anatomy: {what}."
+        first = self.standings.pairing(leader, trivial).first
+        if first == leader:
+            return f"It beats the best number that looks at no anatomy ({what})."
+        return f"But a number that looks at no anatomy does better: {what}. Scores on this split say little."
+
+    def _apart(self, one: str, other: str) -> bool:
+        return self.standings.pairing(one, other).adjusted < 0.05
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of `compare.json`: plain JSON values, None for what is undefined."""
+        rows = [
+            {
+                "name": entry.standing.name,
+                "trivial": entry.trivial,
+                **{key: value for key, value in asdict(entry.standing).items() if key != "name"},
+                "figures": dict(entry.figures),
+                "costs": dict(entry.costs),
+            }
+            for entry in self.entries
+        ]
+        values = {
+            "schema": SCHEMA,
+            "atypia": version("atypia"),
+            "leaks": bool(self.leaks),
+            "notes": self.notes,
+            "verdict": self.verdict(),
+            "rows": rows,
+            "pairs": [asdict(pair) for pair in self.standings.pairs],
+            "best_baseline": self.best_baseline,
+            "failures": [{"name": name, "error": error} for name, error in self.failures],
+            "data": dict(self.facts),
+            "notices": self.notices,
+        }
+        return _json(values)  # type: ignore[no-any-return]
+
+    def to_markdown(self) -> str:
+        """Return the chief columns as a table in text."""
+        head = ["", "AUROC (95 %)", "AP", "sensitivity at 5 %", "pixel AP", "fit, min", "scans/s", "MiB"]
+        lines = [head, ["---"] * len(head)]
+        lines += [self._cells(entry) for entry in self.entries]
+        lines += [[name, "failed", *[""] * 6] for name, _ in self.failures]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+    def _cells(self, entry: Entry) -> list[str]:
+        row, cost = entry.standing, entry.costs
+        low, high = row.auroc_interval
+        seconds, pixel = cost.get("fit_seconds"), entry.figures.get("pixel_average_precision")
+        leaks = " LEAKS" if self.leaks else ""
+        return [
+            f"{row.place} {row.name}",
+            f"{row.auroc:.3f} ({low:.3f} to {high:.3f}){leaks}",
+            f"{row.average_precision:.3f}",
+            f"{row.sensitivity_at_5:.3f}",
+            "" if pixel is None else f"{pixel:.3f}",
+            "" if seconds is None else f"{seconds / 60:.1f}",
+            _cell(cost.get("images_per_second")),
+            _cell(cost.get("peak_mib")),
+        ]
+
+
+def write_leaderboard(board: Leaderboard, out: Path) -> Path:
+    """Write `compare.json`, `compare.md`, the figures and `compare.html`, and return the page's path.
+
+    Each appears whole or not at all, the page last. Raises OutputError where one cannot be written.
+    """
+    with style.context("default"):
+        plates = _plates(board)
+    for plate in plates:
+        _write(out / "figures" / f"{plate.name}.png", plate.png)
+    text = json.dumps(board.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    _write(out / "compare.json", text.encode("utf-8", "backslashreplace"))
+    _write(
+        out / "compare.md",
+        f"{board.to_markdown()}\n\n{chr(10).join(board.notices)}\n".encode("utf-8", "backslashreplace"),
+    )
+    page = _render(board, plates)
+    _write(out / "compare.html", page.encode("utf-8", "backslashreplace"))
+    return out / "compare.html"
+
+
+def _plates(board: Leaderboard) -> list[Plate]:
+    plates = [
+        chart(
+            "leaderboard",
+            "AUROC of each, with its 95 % interval",
+            "Further right is better; 0.5 is guessing. Grey are trivial scores, turned to the side that does "
+            "better on these very scans. Intervals that overlap may still differ: pairs are tested below.",
+            "A row for each detector and trivial score: a point for its AUROC and a line for its interval.",
+            lambda theme: _forest(board.entries, theme),
+        )
+    ]
+    if board.standings.pairs:
+        plates.append(
+            chart(
+                "leaderboard-pairs",
+                "Differences of the AUROC, scan by scan on the same scans",
+                "A line that leaves 0 out is beyond chance, before the correction for many pairs.",
+                "A row for each pair: a point for the difference of the AUROC and a line for its interval.",
+                lambda theme: _differences(board.standings.pairs, theme),
+            )
+        )
+    return plates
+
+
+def _forest(entries: tuple[Entry, ...], theme: Theme) -> Figure:
+    figure = new_figure(1.4 + 0.34 * len(entries), width=7.2)
+    axes = figure.subplots()
+    for place, entry in enumerate(reversed(entries)):
+        row, colour = entry.standing, theme.calibration if entry.trivial else theme.normal
+        low, high = row.auroc_interval
+        if math.isfinite(low):
+            axes.plot((low, high), (place, place), color=colour, linewidth=2.2, solid_capstyle="round")
+        axes.plot(row.auroc, place, "o", color=colour, markersize=6.5)
+    axes.axvline(0.5, color=theme.muted, linewidth=0.9, linestyle=(0, (4, 3)))
+    _name_rows(figure, [_short(entry.standing.name) for entry in reversed(entries)], theme, "AUROC")
+    return figure
+
+
+def _differences(pairs: tuple[Pairing, ...], theme: Theme) -> Figure:
+    figure = new_figure(1.4 + 0.34 * len(pairs), width=7.2)
+    axes = figure.subplots()
+    for place, pair in enumerate(reversed(pairs)):
+        colour = theme.abnormal if pair.adjusted < 0.05 else theme.calibration
+        low, high = pair.interval
+        if math.isfinite(low):
+            axes.plot((low, high), (place, place), color=colour, linewidth=2.2, solid_capstyle="round")
+        axes.plot(pair.difference, place, "o", color=colour, markersize=6.5)
+    axes.axvline(0, color=theme.muted, linewidth=0.9, linestyle=(0, (4, 3)))
+    names = [f"{_short(pair.first)} less {_short(pair.second)}" for pair in reversed(pairs)]
+    _name_rows(figure, names, theme, "difference of the AUROC (orange: holds after Holm's correction)")
+    return figure
+
+
+def _name_rows(figure: Figure, names: list[str], theme: Theme, xlabel: str) -> None:
+    axes = figure.axes[0]
+    dress(axes, theme, xlabel=xlabel)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.set_yticks(range(len(names)), names, fontsize=SMALL if len(names) > 14 else BODY, parse_math=False)
+    axes.tick_params(axis="y", colors=theme.ink, length=0)
+
+
+def _short(name: str, most: int = 46) -> str:
+    name = name.removeprefix("trivial: ")
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _render(board: Leaderboard, plates: list[Plate]) -> str:
+    environment = Environment(
+        loader=PackageLoader("atypia.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=_figure)
+    return environment.get_template("leaderboard.html.jinja").render(
+        board=board,
+        plates=plates,
+        fonts=FONTS,
+        written=datetime.now(tz=UTC).strftime("%d %B %Y, %H:%M UTC"),
+        version=version("atypia"),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    """Return a number for reading, and a dash for one that is undefined."""
+    return f"{value:.{digits}f}" if value is not None and math.isfinite(value) else "–"
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,33 @@
+"""Where a scan comes from, as the threshold needs it: its group, and how it was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from atypia.errors import BadOption
+from atypia.reading.row import STRATA, Row
+from atypia.scan import Scan
+
+
+def how_taken(scan: Row | Scan) -> dict[str, str | None]:
+    """Return plane, sequence and scanner, None where not known."""
+    return {column: getattr(scan, column) for column in STRATA}
+
+
+def groups_of(scans: Sequence[Row | Scan]) -> list[str | None]:
+    """Return the group of each."""
+    return [scan.group for scan in scans]
+
+
+def columns_of(scans: Sequence[Row | Scan]) -> dict[str, list[str | None]]:
+    """Return, by column, how each was taken; a column that no scan has is left out."""
+    columns = {column: [getattr(scan, column) for scan in scans] for column in STRATA}
+    return {column: values for column, values in columns.items() if any(values)}
+
+
+def check_strata(strata: Sequence[str]) -> None:
+    """Raise BadOption for a stratum that is no column on how a scan was taken, or stands there twice."""
+    if len(set(strata)) < len(strata) or not set(strata) <= set(STRATA):
+        raise BadOption(
+            f"Strata: expected each once, out of {', '.join(STRATA)}; received {', '.join(strata)}."
+        )

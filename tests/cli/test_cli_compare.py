@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_two_detectors_are_ranked_on_a_table(atypia, phantom_table, tmp_path):
+    words = (
+        "--detectors",
+        "nearest,nearest@efficientnet-lite0",
+        "--encoder",
+        "efficientnet-lite0",
+        "--size",
+        64,
+    )
+    outcome = atypia("compare", phantom_table, "-o", tmp_path, *words)
+    assert outcome.code == 0, outcome.err
+    values = json.loads((tmp_path / "compare.json").read_text())
+    names = {row["name"] for row in values["rows"] if not row["trivial"]}
+    assert names == {"nearest", "nearest-on-efficientnet-lite0"}
+    pair = next(p for p in values["pairs"] if {p["first"], p["second"]} == names)
+    assert pair["difference"] == 0
+    assert pair["p_value"] == 1
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("|  | AUROC (95 %) |")
+    assert lines[-2:] == [
+        f"leaderboard: {tmp_path / 'compare.html'}",
+        "Research use only. Not a medical device.",
+    ]
+    assert "compare table.csv" in (tmp_path / "compare.html").read_text()
+
+
+@pytest.mark.parametrize("names", ["", "nearest,nearest", "nobody", "nearest@nobody"])
+def test_unknown_or_repeated_names_are_refused(atypia, phantom_table, tmp_path, names):
+    outcome = atypia("compare", phantom_table, "-o", tmp_path, "--detectors", names)
+    assert outcome.code == 2
+    assert "--detectors" in outcome.err

@@ -1,0 +1,113 @@
+"""Comparing detectors end to end on rendered slices: ranked, resumed, and one failure costing one row."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from atypia.comparison import Contestant, compare
+from atypia.detectors import Nearest
+from atypia.errors import BadTable, WeightsError
+from atypia.preparation import Preparation
+from atypia.reading.collection import Collection, read_collection
+from atypia.screener import Screener
+
+
+def build_near():
+    return Screener(Nearest("efficientnet-lite0"), Preparation(64))
+
+
+def build_far():
+    return Screener(Nearest("efficientnet-lite0", neighbours=1), Preparation(64))
+
+
+def build_nothing():
+    raise WeightsError("expected weights, received none.")
+
+
+def die():
+    import os
+
+    os._exit(7)
+
+
+NEAR = Contestant("near", build_near, {"k": "default"})
+BROKEN = Contestant("broken", build_nothing, {})
+
+
+@pytest.fixture(scope="module")
+def table(phantom_table):
+    return read_collection(phantom_table)
+
+
+@pytest.fixture(scope="module")
+def done(table, tmp_path_factory):
+    out = tmp_path_factory.mktemp("compared")
+    return out, compare(table, [NEAR, BROKEN], out)
+
+
+def test_the_finished_are_ranked_beside_the_trivial_and_the_broken_costs_its_own_row(done):
+    out, found = done
+    assert {row.name for row in found.standings.rows} == {"near", *found.baselines}
+    assert len(found.baselines) >= 5
+    assert [outcome.name for outcome in found.failed] == ["broken"]
+    assert found.failed[0].error == "expected weights, received none."
+    assert found.best_baseline in found.baselines
+    values = json.loads((out / "compare.json").read_text())
+    assert values["failures"] == [{"name": "broken", "error": "expected weights, received none."}]
+    assert values["data"]["normal scans judged"] == 8
+
+
+def test_the_figure_of_the_leaderboard_is_that_of_the_own_report(done):
+    out, found = done
+    own = json.loads((out / "near" / "metrics.json").read_text())
+    row = next(row for row in found.standings.rows if row.name == "near")
+    assert row.auroc == pytest.approx(own["image"]["auroc"])
+    near = found.outcomes[0]
+    assert near.fit_seconds > 0
+    assert near.images_per_second > 0
+    assert near.peak_mib is None or near.peak_mib > 50
+    assert (out / "near" / "screener.atypia").is_file()
+    assert not (out / "near" / "work").exists()
+
+
+def test_what_is_finished_is_not_run_again_and_another_may_join(done, table, monkeypatch):
+    out, found = done
+    monkeypatch.setattr("atypia.comparison._in_own_process", lambda _: 7)
+    again = compare(table, [NEAR], out)
+    assert again.standings.rows == compare(table, [NEAR], out).standings.rows
+    assert again.outcomes[0] == found.outcomes[0]
+
+
+def test_another_setting_or_table_is_run_anew(done, table, monkeypatch):
+    out, _ = done
+    ran = []
+    monkeypatch.setattr("atypia.comparison._kept", lambda _, asked: ran.append(asked))
+    monkeypatch.setattr("atypia.comparison._in_own_process", lambda _: 7)
+    fewer = Collection(table.rows[:-1], table.source)
+    for contestant, rows in ((NEAR, table), (replace(NEAR, settings={"k": 1}), table), (NEAR, fewer)):
+        with pytest.raises(BadTable, match="expected at least one detector to finish"):
+            compare(rows, [contestant], out / "elsewhere")
+    assert ran[0] == ran[1] != ran[2]
+    assert len({json.dumps(asked, sort_keys=True) for asked in ran}) == 3
+
+
+def test_a_process_that_dies_is_told(table, tmp_path):
+    with pytest.raises(BadTable, match="near: Its process ended with exit code 7"):
+        compare(table, [Contestant("near", die, {})], tmp_path)
+
+
+def test_a_split_that_leaks_is_refused_unless_allowed(table, tmp_path):
+    rows = tuple(replace(row, group="one") for row in table)
+    leaking = Collection(rows, "leaking.csv")
+    with pytest.raises(BadTable, match="LEAKS"):
+        compare(leaking, [NEAR], tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["train", "test"])
+def test_a_table_without_a_part_is_refused(table, tmp_path, missing):
+    rows = tuple(row for row in table if row.split != missing)
+    with pytest.raises(BadTable, match=f"normal rows whose split is {missing}, received none"):
+        compare(Collection(rows, "t.csv"), [NEAR], tmp_path)
