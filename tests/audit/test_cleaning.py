@@ -40,7 +40,8 @@ def test_the_largest_then_the_least_compressed_copy_stays(rows_of):
 
 def test_conflicts_strangers_and_unreadable_files_are_left_out(audited):
     stranger = Stranger(index=10, kind="CT", reason="looks like CT", score=2.0)
-    audit = replace(audited, strangers=(stranger,))
+    unusual = Stranger(index=11, kind="unusual for a healthy scan", reason="far from the others", score=0.9)
+    audit = replace(audited, strangers=(stranger, unusual))
     kept, dropped = clean(audit), clean(audit, drop_strangers=True)
     assert (kept.copies, kept.conflicts, kept.strangers, kept.unreadable) == (4, 2, 0, 1)
     assert len(kept.collection) == 62 - 4 - 2 - 1

@@ -91,6 +91,8 @@ def test_what_is_written_goes_to_out():
         "fit",
         "score",
         "evaluate",
+        "audit",
+        "card",
         "compare",
         "threshold",
         "monitor",

@@ -34,10 +34,13 @@ def clean(audit: Audit, *, drop_strangers: bool = False, seed: int = 0) -> Clean
     """Keep one image of each cluster of copies and assign splits by group, alike in every plane where known.
 
     Of copies the one of most pixels is kept, and of those the one that was least compressed. Clusters with
-    both labels, files that could not be read and, on request, strangers are left out. A row's group is the
-    one that the table names, else the cluster; groups that a copy joins become one.
+    both labels, files that could not be read and, on request, strangers are left out, but for those
+    that are only unusual for a healthy scan. A row's group is the one that the table names, else the cluster;
+    groups that a copy joins become one.
     """
-    strange = {stranger.index for stranger in audit.strangers or ()} if drop_strangers else set()
+    # Below 1 a stranger is only the most unusual of its like: for the eye, not to be dropped.
+    found = [stranger.index for stranger in audit.strangers or () if stranger.score > 1]
+    strange = set(found) if drop_strangers else set()
     conflicting = {place for places in audit.leaks.conflicts for place in places}
     kept, dropped = [], Counter[str]()
     for places in audit.members.values():

@@ -49,7 +49,7 @@ class Fellows:
 def _thumbnails(pictures: Pictures, places: NDArray[np.intp]) -> Image:
     batch = pictures.batch(places)
     small = [small_canvas(scan, head)[0] for scan, head in zip(batch.pixels, batch.foreground, strict=True)]
-    return np.stack(small).reshape(-1, SIDE, STEP, SIDE, STEP).mean((2, 4))
+    return np.asarray(np.stack(small).reshape(-1, SIDE, STEP, SIDE, STEP).mean((2, 4)), np.float32)
 
 
 def _flat(thumbnails: Image) -> NDArray[np.float32]:

@@ -222,12 +222,13 @@ def _strangers(audit: Audit) -> Iterator[Verdict]:
     if not count:
         yield Verdict(Severity.GOOD, "strangers", "No image stands out as something else than a brain scan.")
         return
+    strange = sum(stranger.score > 1 for stranger in audit.strangers)
     yield Verdict(
-        Severity.WARNING if count >= STRANGE * len(audit.rows) else Severity.NOTE,
+        Severity.WARNING if strange >= STRANGE * len(audit.rows) else Severity.NOTE,
         "strangers",
         f"{_count(count, 'image')} to look at: {_kinds(audit.strangers)}.",
-        "They are listed with their reasons, the strangest first. Judge by eye: --drop-strangers leaves them "
-        "all out of the cleaned table.",
+        "They are listed with their reasons, the strangest first. Judge by eye: --drop-strangers leaves "
+        f"{strange:,} of them out of the cleaned table, all but what is only unusual for a healthy scan.",
     )
 
 

@@ -22,8 +22,8 @@ from atypia.reading.row import Row
 FOLDS = 5
 FEWEST = 20
 MOST_LEARNED = 3000
-LIKELY, SURE, VERY_SURE, TURNED = 0.7, 0.95, 0.995, 0.75
-FEWEST_POSES, LAID_RIGHT = 150, 0.8
+SURE, VERY_SURE, TURNED = 0.95, 0.995, 0.75
+FEWEST_POSES, LAID_RIGHT, MOST_POSED = 150, 0.8, 0.02
 UNUSUAL, RANKED, MOST_RANKED = 4.0, 0.02, 40
 
 
@@ -50,7 +50,8 @@ def find_strangers(
     `clusters` (N,) number copies of one image: an image is compared with those of other clusters only. Labels
     are used once: "healthy" images are compared with each other, all that are not labelled abnormal.
     An image that cannot be read is passed over. Below 20 readable images only CT, blanks, montages and noise
-    are told; below 150 distinct ones nothing of upside down and mirrored; below 40 nothing of healthy scans.
+    are told; below 150 distinct ones, or where more than 2 % would be named, nothing of upside down and
+    mirrored, which are hard to tell in axial slices; below 40 nothing of healthy scans.
     """
     with tempfile.TemporaryDirectory(prefix="atypia-", ignore_cleanup_errors=True) as folder:
         seen = first_look(rows, Path(folder), workers)
@@ -175,15 +176,16 @@ def _posed(
     fellows = Fellows(pictures, own, seed)
     kinds = (
         ("turned", poses.turned, SURE, "lies a quarter turn from the others", 1.3),
-        ("upside down", poses.upside_down, LIKELY, "lies upside down against the others", 1.0),
+        ("upside down", poses.upside_down, VERY_SURE, "lies upside down against the others", 1.0),
         ("mirrored", poses.mirrored, VERY_SURE, "seems mirrored against the others", 1.0),
     )
     # Upside down and mirrored are hard to tell: what learned from few scans is surer of it than it may be.
     for kind, sure, bar, words, weight in kinds[: 3 if own.max() >= FEWEST_POSES else 1]:
-        for n in np.flatnonzero(sure > bar):
+        named = [n for n in np.flatnonzero(sure > bar).tolist() if fellows.gain(n, kind) <= LAID_RIGHT]
+        if kind != "turned" and len(named) > MOST_POSED * len(brains):
+            continue  # where so many lie so, the set has no one pose to lie against
+        for n in named:
             place, share = int(seen.places[brains[n]]), float(sure[n])
-            if fellows.gain(int(n), kind) > LAID_RIGHT:
-                continue
             score = weight * (1 + (share - bar) / (1 - bar) / 4)
             yield Stranger(place, kind, f"{words} (probability {share:.3f})", score)
 

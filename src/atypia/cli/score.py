@@ -54,7 +54,7 @@ FORMATS = ("csv", "jsonl", "parquet")
 @options.out("FOLDER", "Folder for the findings, and for heatmaps/.")
 @options.root
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", help="Kind of table.")
-@click.option("--heatmaps", is_flag=True, help="Also write each scan with heat map and regions over it, as PNG.")
+@click.option("--heatmaps", is_flag=True, help="Also write each scan with its heat map and regions, as PNG.")
 @click.option(
     "--judge-all",
     is_flag=True,

@@ -128,10 +128,10 @@ def evaluate(
     Findings may stream: of each only numbers stay, and the heat maps of a few cases. Rows without a finding
     are ignored. Intervals are 95 %, by `resamples` bootstrap resamples over the groups of the rows; a row
     without a group is its own. `baselines` reads the scans once more, for the figures that trivial numbers
-    reach. `alpha` is the rate of false alarms that the threshold is set for, and `calibration_groups` how many
-    groups of healthy scans its p-values count. `by_group` also measures whole groups: patients, not copies.
-    Pixel figures need heat maps (`heatmaps`) and at least one mask of an abnormal scan; normal scans then
-    count as empty masks, and abnormal ones without a mask are left out. `pixel_threshold`, learned from
+    reach. `alpha` is the rate of false alarms that the threshold is set for, and `calibration_groups` how
+    many groups of healthy scans its p-values count. `by_group` also measures whole groups: patients, not
+    copies. Pixel figures need heat maps (`heatmaps`) and at least one mask of an abnormal scan; normal scans
+    then count as empty masks, and abnormal ones without a mask are left out. `pixel_threshold`, learned from
     healthy heat maps, is where `pixel.dice` is measured; thresholds for lesions go from what pixels of
     healthy scans usually score, `pixel_usual`, past it. `leaks` says in which ways these scans were learned
     from. `provenance` goes into `metrics.json` as it is. With labels of one kind only, what needs both is

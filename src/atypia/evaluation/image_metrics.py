@@ -35,9 +35,9 @@ class ImageMetrics:
 
     `sensitivity_at` is the sensitivity at the score that 1, 5 and 10 % of these very normal scans exceed: a
     reading of the ROC curve, which no user has beforehand. `alpha` is the rate of false alarms that the
-    threshold is set for, NaN where its rule is set for none. Scans that could not be judged are in `unreadable`,
-    those not fit to be judged in `unfit`, and in no other figure. `intervals` are 95 %, by name; `degenerate`
-    counts the resamples that left a figure undefined.
+    threshold is set for, NaN where its rule is set for none. Scans that could not be judged are in
+    `unreadable`, those not fit to be judged in `unfit`, and in no other figure. `intervals` are 95 %, by
+    name; `degenerate` counts the resamples that left a figure undefined.
     """
 
     auroc: float

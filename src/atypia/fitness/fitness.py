@@ -136,7 +136,7 @@ class Fitness:
         """Return what there is to know of the check, as words and numbers."""
         return {
             "learned from": self.learned,
-            "left out, for they look like CT": self.left_out,
+            "left out as CT": self.left_out,
             "refuses CT": self.refuses_ct,
             "farthest distance": round(self.distance.value, 3),
             "strongest noise": round(self.noise.value, 3),

@@ -161,7 +161,7 @@ def _learned(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "healthy scans learned from", str(origin.get("train_scans", "unknown"))
     yield "other healthy scans for the threshold", str(origin.get("calibration_scans", "unknown"))
     yield "could not be read", str(origin.get("unreadable_scans", "unknown"))
-    yield "patients or groups known", "yes" if origin.get("grouped") else "no"
+    yield "patients, or groups that a table names, known", "yes" if origin.get("grouped") else "no"
     yield "labels of abnormal scans used", "none"
 
 

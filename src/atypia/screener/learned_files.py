@@ -23,8 +23,8 @@ NONE: Fingerprints = np.empty(0, dtype=np.uint64)
 def fingerprints(scans: Iterable[Row | Scan]) -> Fingerprints:
     """Return the fingerprint of the content of each scan's file, sorted, each once, (N,).
 
-    It is BLAKE2b of 8 bytes. No name and no pixel can be had from it, but who holds a file can tell whether it
-    was learned from. Scans without a file, and files that cannot be read, have none.
+    It is BLAKE2b of 8 bytes. No name and no pixel can be had from it, but who holds a file can tell whether
+    it was learned from. Scans without a file, and files that cannot be read, have none.
     """
     found = {mark for scan in scans if (mark := fingerprint(scan)) is not None}
     return np.array(sorted(found), dtype=np.uint64)
@@ -45,7 +45,7 @@ def checked(values: NDArray[np.generic]) -> Fingerprints:
     """Return what a file holds as fingerprints; raise CorruptArtefact where it holds something else."""
     if values.dtype != np.uint64 or values.ndim != 1:
         raise CorruptArtefact(
-            f"{LEARNED_FILES}: expected a list of fingerprints, received {values.dtype} of shape {values.shape}."
+            f"{LEARNED_FILES}: expected a list of fingerprints, received {values.dtype} {values.shape}."
         )
     return values.astype(np.uint64)
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from atypia.artefact import Artefact, read_artefact, write_artefact
+from atypia.copies import is_cluster
 from atypia.detectors import DETECTORS, Detector, FitContext, State
 from atypia.errors import BadOption, CorruptArtefact
 from atypia.fitness import Fitness
@@ -103,7 +104,7 @@ class Screener:
         names = tuple((item.name, str(item.error)) for item in failed)
         self.report_ = FitReport(len(learned), len(aside), names)
         self.threshold_, self.healthy_map_, self.fitness_ = threshold, healthy_map, fitness
-        grouped = any(item.group is not None for item in train)
+        grouped = any(item.group is not None and not is_cluster(item.group) for item in train)
         self.provenance, self.records = provenance_of(self.report_, grouped=grouped, seed=seed), {}
         self.learned_files_ = fingerprints([*train, *held_out])
         return self
