@@ -40,7 +40,7 @@ def main() -> None:
     for number in range(asked.folds):
         detector = make(asked)
         learned = [row for row, place in zip(healthy, fold, strict=True) if place != number]
-        screener = Screener(detector).fit(replace(found, rows=tuple(learned)))
+        screener = Screener(detector, fitness=False).fit(replace(found, rows=tuple(learned)))
         mine = np.flatnonzero(fold == number)
         told = list(screener.score([healthy[i] for i in mine], heatmaps=False))
         of_healthy[mine] = [depth(screener, f.score) for f in told]

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from atypia.comparison import Contestant, compare
 from atypia.detectors import Nearest
-from atypia.errors import BadTable, WeightsError
+from atypia.encoders.weights import obtain_weights
+from atypia.errors import BadTable
 from atypia.preparation import Preparation
 from atypia.reading.collection import Collection, read_collection
 from atypia.screener import Screener
 
-
-def build_near():
-    return Screener(Nearest("efficientnet-lite0"), Preparation(64))
-
-
-def build_far():
-    return Screener(Nearest("efficientnet-lite0", neighbours=1), Preparation(64))
-
-
-def build_nothing():
-    raise WeightsError("expected weights, received none.")
-
-
-def die():
-    import os
-
-    os._exit(7)
-
-
-NEAR = Contestant("near", build_near, {"k": "default"})
-BROKEN = Contestant("broken", build_nothing, {})
+# What the other process runs must be importable there, which a test module is not.
+DIE = Contestant("near", partial(os._exit, 7), {})
+NEAR = Contestant("near", partial(Screener, Nearest("efficientnet-lite0"), Preparation(64)), {"k": "default"})
+BROKEN = Contestant("broken", partial(obtain_weights, Path("nowhere.h5")), {})
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +40,10 @@ def test_the_finished_are_ranked_beside_the_trivial_and_the_broken_costs_its_own
     assert {row.name for row in found.standings.rows} == {"near", *found.baselines}
     assert len(found.baselines) >= 5
     assert [outcome.name for outcome in found.failed] == ["broken"]
-    assert found.failed[0].error == "expected weights, received none."
+    assert "nowhere.h5" in found.failed[0].error
     assert found.best_baseline in found.baselines
     values = json.loads((out / "compare.json").read_text())
-    assert values["failures"] == [{"name": "broken", "error": "expected weights, received none."}]
+    assert values["failures"] == [{"name": "broken", "error": found.failed[0].error}]
     assert values["data"]["normal scans judged"] == 8
 
 
@@ -96,7 +83,7 @@ def test_another_setting_or_table_is_run_anew(done, table, monkeypatch):
 
 def test_a_process_that_dies_is_told(table, tmp_path):
     with pytest.raises(BadTable, match="near: Its process ended with exit code 7"):
-        compare(table, [Contestant("near", die, {})], tmp_path)
+        compare(table, [DIE], tmp_path)
 
 
 def test_a_split_that_leaks_is_refused_unless_allowed(table, tmp_path):
