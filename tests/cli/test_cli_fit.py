@@ -4,10 +4,12 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from atypia import keras_backend
 from atypia.networks.checkpoint import Checkpoint
+from atypia.reading.collection import Collection, read_collection, write_collection
+from atypia.reading.row import Row
 from atypia.screener import Screener
 
 EMBEDDED = ("--encoder", "efficientnet-lite0")
@@ -250,3 +252,21 @@ def test_a_table_whose_groups_cross_its_splits_is_refused_unless_allowed(atypia,
     allowed = atypia(*words, "--encoder", "efficientnet-lite0", "--allow-leak")
     assert allowed.code == 0
     assert allowed.err.startswith("LEAKS: 16 of 16 test scans")
+
+
+def test_a_mirrored_copy_across_splits_is_found_where_no_group_is_named(
+    atypia, phantom_table, tmp_path
+):
+    rows = [row for row in read_collection(phantom_table) if row.label == "normal"]
+    learned = next(row for row in rows if row.split == "train")
+    with Image.open(learned.path) as picture:
+        ImageOps.mirror(picture).save(tmp_path / "mirrored.png")
+    copy = Row(tmp_path / "mirrored.png", "mirrored.png", label="normal", split="test")
+    table = Collection((*(replace(row, group=None) for row in rows), copy), "bare")
+    write_collection(table, tmp_path / "bare.csv")
+    words = ("fit", tmp_path / "bare.csv", "-o", tmp_path / "m.atypia", "--detector", "nearest", "--size", 64)
+    words += ("--encoder", "efficientnet-lite0")
+    outcome = atypia(*words)
+    assert outcome.code == 2
+    assert "LEAKS: 1 of" in outcome.err
+    assert atypia(*words, "--no-cluster").code == 0

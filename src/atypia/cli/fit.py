@@ -158,7 +158,9 @@ def fit(
     claim_file(out)
     click.echo(choice.told(), err=True)
     if cluster:
-        collection = _clustered(collection)
+        grouped, collection = collection.has_groups, _clustered(collection)
+        if not grouped:
+            _refuse_leaks(collection, allow=allow_leak)
     with _work_folder(out, resume=choice.resume) as work:
         screener.fit(collection, labelled=labelled, seed=seed, work=work, resume=choice.resume)
         screener.save(out)
@@ -195,13 +197,18 @@ def _refuse_leaks(collection: Collection, *, allow: bool) -> None:
 
 
 def _clustered(collection: Collection) -> Collection:
-    """Where scans to learn from must be kept aside, give those without a group that of their near-copies."""
+    """Give scans without a group that of their near-copies, where copies on two sides would mislead.
+
+    That is where scans must be kept aside, and where a table has splits and names no group at all.
+    """
     from atypia.copies import cluster_ungrouped
 
-    learned = collection.select(split="train") if collection.has_splits else collection
-    if len(collection.select(split="threshold")):
-        return collection
-    clustered, note = cluster_ungrouped(learned)
+    looked_at = collection
+    if collection.has_splits and collection.has_groups:
+        if len(collection.select(split="threshold")):
+            return collection
+        looked_at = collection.select(split="train")
+    clustered, note = cluster_ungrouped(looked_at)
     if note:
         click.echo(note, err=True)
     groups = {row.name: row for row in clustered}
