@@ -254,9 +254,7 @@ def test_a_table_whose_groups_cross_its_splits_is_refused_unless_allowed(atypia,
     assert allowed.err.startswith("LEAKS: 16 of 16 test scans")
 
 
-def test_a_mirrored_copy_across_splits_is_found_where_no_group_is_named(
-    atypia, phantom_table, tmp_path
-):
+def test_a_mirrored_copy_across_splits_is_found_where_no_group_is_named(atypia, phantom_table, tmp_path):
     rows = [row for row in read_collection(phantom_table) if row.label == "normal"]
     learned = next(row for row in rows if row.split == "train")
     with Image.open(learned.path) as picture:
