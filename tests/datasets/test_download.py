@@ -50,7 +50,7 @@ def test_note_says_where_from_and_what_is_wrong(kaggle, tmp_path):
     assert f"Archive sha256: {hashlib.sha256(kaggle.archive).hexdigest()}\n" in note
     assert "Version: 7\n" in note
     assert "Licence: CC0 or CC BY-NC-SA 4.0: sources disagree\n" in note
-    assert "only 824 distinct ones" in note
+    assert "only 341 distinct ones" in note
     assert re.search(r"Fetched: 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\n", note)
 
 
