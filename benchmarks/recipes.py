@@ -67,7 +67,7 @@ def run(name: str, table: Path, asked: argparse.Namespace) -> dict[str, object]:
         )
         detector, preparation = Autoencoder(recipe, asked.weights), Preparation()
         if name == "reference":
-            preparation = Preparation(crop=False, aspect="stretch", intensity="range")
+            preparation = Preparation(crop=False, aspect="stretch", intensity="range", upright=False)
     screener = Screener(detector, preparation, fitness=False)
     started = time.perf_counter()
     screener.fit(rows, seed=asked.seed)

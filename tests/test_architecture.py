@@ -13,8 +13,8 @@ LINES = (  # from the top; rooms on one line do not know each other
     ("__init__", "__main__"),
     ("cli", "service", "cluster"),
     ("demo", "reference", "comparison"),
-    ("study", "screening"),
-    ("report", "writing", "audit"),
+    ("study", "screening", "audit"),
+    ("report", "writing"),
     ("evaluation", "monitoring"),
     ("screener",),
     ("detectors", "copies", "scalars", "fitness"),
@@ -30,12 +30,12 @@ LINES = (  # from the top; rooms on one line do not know each other
         "destination",
     ),
     ("atomic", "cache", "keras_backend", "onnx_session", "overlay"),
-    ("errors", "scan", "progress", "notice"),
+    ("errors", "scan", "progress", "in_order", "notice"),
 )
 HEIGHT = {room: -line for line, rooms in enumerate(LINES) for room in rooms}
 SIDEWAYS = {
     ("datasets", "reading"),  # a data set is written, and read back, as a table of scans
-    ("audit", "report"),  # its page is drawn and dressed as a report is
+    ("encoders", "networks"),  # an encoder made with Keras is exported as a trained network is
 }
 PARTS = {"evaluation.metrics": "metrics", "loading": "screener"}  # modules that belong to another room
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from atypia.atomic import atomic
+from atypia.atomic import atomic, write_whole
 from atypia.errors import OutputError
 
 
@@ -41,3 +41,10 @@ def test_an_operating_system_error_names_the_file(tmp_path: Path) -> None:
         atomic(target) as temporary,
     ):
         temporary.write_text("")
+
+
+def test_text_and_bytes_are_written_as_they_are_whatever_the_text_holds(tmp_path: Path) -> None:
+    write_whole(tmp_path / "bytes", b"\xff\r\n")
+    write_whole(tmp_path / "text", "µ\n\udcff")
+    assert (tmp_path / "bytes").read_bytes() == b"\xff\r\n"
+    assert (tmp_path / "text").read_bytes() == "µ\n\\udcff".encode()

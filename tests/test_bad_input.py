@@ -92,10 +92,10 @@ def test_bad_pictures_cost_their_own_rows_only(judged):
 
 
 @pytest.mark.parametrize("name", BAD_PICTURES)
-def test_each_says_which_file_what_was_expected_and_what_to_do(judged, mixed, name):
+def test_each_says_which_file_what_was_expected_and_what_to_do(judged, name):
     _, *told = BAD_PICTURES[name]
     row = rows_of(judged[1])[name]
-    assert row["error"].startswith(f"{mixed / name}: expected ")
+    assert row["error"].startswith(f"{name}: expected ")
     assert all(words in row["error"] for words in told)
     assert (row["score"], row["p_value"], row["flagged"]) == ("", "", "")
 

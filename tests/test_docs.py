@@ -130,8 +130,8 @@ def test_commands_can_be_typed(path: Path, command: str, monkeypatch: pytest.Mon
         found, context = below, click.Context(below, parent=context, info_name=name)
     try:
         found.make_context(command, words, parent=context.parent)
-    except click.exceptions.Exit:
-        pass  # --help and --version end here
+    except click.exceptions.Exit as ended:  # --help and --version end here
+        assert ended.exit_code == 0
     except click.UsageError as error:
         pytest.fail(f"{named(path)}: {command}: {error.format_message()}")
 

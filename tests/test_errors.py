@@ -66,3 +66,9 @@ def test_an_unreadable_scan_tells_its_file_what_was_expected_and_what_to_do():
 
 def test_a_missing_extra_tells_the_command_that_installs_it():
     assert 'pip install "atypia[train]"' in str(MissingExtra("Training a network", "train"))
+
+
+def test_an_unreadable_scan_is_told_with_and_without_the_way_to_it():
+    error = UnreadableScan(Path("/of Jane/1.png"), "a picture", "a text", "Look at /of Jane/1.png.")
+    assert str(error) == "/of Jane/1.png: expected a picture, received a text. Look at /of Jane/1.png."
+    assert error.brief == "1.png: expected a picture, received a text. Look at 1.png."

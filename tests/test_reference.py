@@ -174,7 +174,7 @@ def test_the_reference_is_strict_and_what_ships_is_not(folders):
     assert published.reshuffled
     assert published.recipe == replace(strict.recipe, epoch_size=28)
     assert strict.recipe == replace(RECIPES["reference"], encoder="resnet50", epochs=60)
-    assert strict.preparation == Preparation(crop=False, aspect="stretch", intensity="range")
+    assert strict.preparation == Preparation(crop=False, aspect="stretch", intensity="range", upright=False)
     assert ours.recipe == replace(RECIPES["autoencoder"], encoder="resnet50")
     assert ours.preparation.crop
 

@@ -27,6 +27,17 @@ def atomic(path: Path) -> Iterator[Path]:
         _remove(temporary)
 
 
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that appears whole or not at all; text as UTF-8, what is no character in it escaped.
+
+    Raises OutputError where it cannot be written.
+    """
+    with atomic(path) as temporary:
+        temporary.write_bytes(
+            content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        )
+
+
 def not_written(path: Path, error: OSError) -> OutputError:
     """Return the error that tells the user which file could not be written, why, and what to do."""
     return OutputError(

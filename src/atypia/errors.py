@@ -45,6 +45,11 @@ class UnreadableScan(InputError):
         self.path, self.expected, self.received, self.hint = str(path), expected, received, hint
         super().__init__(f"{path}: expected {expected}, received {received}." + (f" {hint}" if hint else ""))
 
+    @property
+    def brief(self) -> str:
+        """The message with the file's name in place of its path, for what travels further than the file."""
+        return str(self).replace(self.path, Path(self.path).name)
+
 
 class BadTable(InputError):
     """A table or folder of scans is not as it must be."""

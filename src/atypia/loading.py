@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from atypia.detectors import Batch
 from atypia.errors import UnreadableScan
+from atypia.in_order import in_order
 from atypia.preparation import Preparation, Prepared
 from atypia.reading.picture import read_picture
 from atypia.reading.row import Row
@@ -37,18 +36,7 @@ class Loaded:
 
 def load(items: Iterable[Row | Scan], preparation: Preparation, workers: int = WORKERS) -> Iterator[Loaded]:
     """Yield every row, or scan in memory, read and prepared, in order; at most AHEAD are under way."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Loaded]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(_load, item, preparation))
-                if len(waiting) >= AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    return in_order(lambda item: _load(item, preparation), items, workers=workers, ahead=AHEAD)
 
 
 def in_batches(loaded: Iterable[Loaded], size: int) -> Iterator[tuple[list[Loaded], Batch | None]]:
@@ -68,7 +56,11 @@ def to_batch(loaded: Sequence[Loaded]) -> Batch | None:
     good = [item.prepared for item in loaded if item.prepared is not None]
     if not good:
         return None
-    return Batch(np.stack([p.pixels for p in good]), np.stack([p.foreground for p in good]))
+    return Batch(
+        np.stack([p.pixels for p in good]),
+        np.stack([p.foreground for p in good]),
+        np.stack([p.interior for p in good]),
+    )
 
 
 def _load(item: Row | Scan, preparation: Preparation) -> Loaded:

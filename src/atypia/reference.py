@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from atypia.atomic import atomic
+from atypia.atomic import write_whole
 from atypia.datasets.split import split_collection
 from atypia.detectors import Autoencoder
 from atypia.encoders.weights import obtain_weights
@@ -103,8 +103,8 @@ def reproduce(
         "rows": [asdict(result) for result in results],
         "notice": RESEARCH_USE_ONLY,
     }
-    _write(out / "reference.json", json.dumps(values, indent=1) + "\n")
-    _write(out / "reference.md", f"{text}\n\n{RESEARCH_USE_ONLY}\n")
+    write_whole(out / "reference.json", json.dumps(values, indent=1) + "\n")
+    write_whole(out / "reference.md", f"{text}\n\n{RESEARCH_USE_ONLY}\n")
     reports = "\n".join(f"  {out / run.name / 'report.html'}" for run in runs)
     return f"{text}\n\nreports:\n{reports}\n{RESEARCH_USE_ONLY}"
 
@@ -144,7 +144,7 @@ def _runs(
     strict = replace(RECIPES["reference"], encoder="resnet50", epochs=epochs)
     ours = replace(RECIPES["autoencoder"], encoder="resnet50")
     ours = replace(ours, epochs=min(epochs, ours.epochs))
-    bare = Preparation(size, crop=False, aspect="stretch", intensity="range")
+    bare = Preparation(size, crop=False, aspect="stretch", intensity="range", upright=False)
     for place, (name, table) in enumerate(tables.items()):
         if place == 0 and as_published:
             drawn = replace(strict, epoch_size=len(table.select(split="train")))
@@ -161,7 +161,7 @@ def _result(run: Run, out: Path, weights: Path, seed: int, command: str | None) 
         return kept
     screener, seconds = _fitted(run, out, weights, seed)
     result = _judged(run, screener, out, seconds, command)
-    _write(done, json.dumps({"asked": asked, "row": asdict(result)}, indent=1) + "\n")
+    write_whole(done, json.dumps({"asked": asked, "row": asdict(result)}, indent=1) + "\n")
     return result
 
 
@@ -253,8 +253,3 @@ def _cells(result: Result) -> dict[str, str]:
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

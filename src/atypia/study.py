@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from atypia.atomic import atomic
-from atypia.copies import find_copies, with_clusters
+from atypia.atomic import write_whole
+from atypia.copies import cluster_ungrouped
 from atypia.destination import replacing
 from atypia.errors import BadTable
 from atypia.evaluation.evaluation import Evaluation, evaluate
@@ -68,7 +67,7 @@ def read_study(
             f"{table.source}: expected rows whose split is {split}, received only {splits}. "
             "Name one of them with --split."
         )
-    table, note = with_groups(table)
+    table, note = grouped(table)
     leaks = tuple(leaks_of(table, split)) if table.has_splits else ()
     demand_no_leak(table.source, leaks, allow=allow_leak)
     study = study_of(table.select(split=split) if table.has_splits else table, *leaks, *note)
@@ -85,7 +84,7 @@ def read_two_folders(normal: Path, abnormal: Path, *, allow_leak: bool = False) 
         for source, label in ((normal, "normal"), (abnormal, "abnormal"))
         for row in read_collection(source)
     ]
-    scans, note = with_groups(Collection(tuple(rows), f"{normal}, {abnormal}"))
+    scans, note = grouped(Collection(tuple(rows), f"{normal}, {abnormal}"))
     return replace(study_of(scans, *note), clustered=bool(note), allow_leak=allow_leak)
 
 
@@ -94,20 +93,14 @@ def study_of(scans: Collection, *notes: str) -> Study:
     return Study(scans, notes, is_phantom(scans))
 
 
-def with_groups(table: Collection) -> tuple[Collection, tuple[str, ...]]:
+def grouped(table: Collection) -> tuple[Collection, tuple[str, ...]]:
     """Return a table with its groups; one that names none gets clusters of near-copies, and a note."""
     if table.has_groups:
         return table, ()
-    copies = find_copies(table.rows)
-    clustered = with_clusters(table, copies)
-    sizes = Counter(row.group for row in clustered if row.group is not None)
-    several = [size for size in sizes.values() if size > 1]
-    found = (
-        f"{len(several)} clusters of near-copies with {sum(several)} scans" if several else "no near-copies"
-    )
+    clustered, found = cluster_ungrouped(table)
     return clustered, (
-        f"{table.source} names no groups. Near-copies were looked for: {found}. Patients are not known: "
-        "slices of one may stand both among the scans learned from and here, and count as independent.",
+        f"{found}. Patients are not known: slices of one may stand both among the scans learned from and "
+        "here, and count as independent.",
     )
 
 
@@ -147,8 +140,7 @@ def run_study(
             )
         record_evaluation(screener, evaluation.to_dict())
         write_report(evaluation, out, title=title, card=make_card(screener, study, command))
-        with atomic(out / "model-card.md") as temporary:
-            temporary.write_text(to_markdown(model_card(screener)) + "\n", encoding="utf-8")
+        write_whole(out / "model-card.md", to_markdown(model_card(screener)) + "\n")
     return evaluation
 
 
@@ -220,6 +212,6 @@ def _data(screener: Screener, scans: Collection) -> dict[str, Any]:
         "healthy scans for the threshold": screener.provenance.get("calibration_scans"),
         "normal scans judged": len(scans.select(label="normal")),
         "abnormal scans judged": len(scans.select(label="abnormal")),
-        "listed in": scans.source,
+        "listed in": scans.title,
         "groups known": "yes" if scans.has_groups else "no: slices of one patient may be on both sides",
     }

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from atypia.audit import Severity, audit_collection
-from atypia.audit.judging import judge, percent, plain_name
+from atypia.audit.judging import judge
+from atypia.audit.words import percent, plain_name
 from atypia.errors import BadOption
 from atypia.reading.collection import Collection, read_collection
 from atypia.reading.row import Row

@@ -19,7 +19,7 @@ def measured(rng):
 @pytest.fixture
 def no_trees(monkeypatch):
     """Leave the trees out, which take the time."""
-    monkeypatch.setattr("atypia.audit.shortcuts._of_models", lambda *_: ())
+    monkeypatch.setattr("atypia.audit.shortcuts.of_models", lambda *_: ())
 
 
 LABELS = ["normal"] * 40 + ["abnormal"] * 40

@@ -11,7 +11,7 @@ from atypia.cli import evaluate, fit, phantom, score, settings, split
 from atypia.cli.choice import TRAINED, UNTRAINED, FitChoice
 from atypia.datasets.phantom import SEQUENCES
 from atypia.detectors import DETECTORS
-from atypia.encoders import AUTO, ENCODERS
+from atypia.encoders import AUTO, ENCODERS, FAMILIES
 from atypia.networks.recipe import RECIPES, Recipe
 from atypia.reading.row import SPLITS
 from atypia.scan import Finding
@@ -28,7 +28,8 @@ def offered(command: click.Command, name: str) -> list[str]:
 def test_what_fit_offers_is_what_there_is():
     assert offered(fit.fit, "detector") == list(DETECTORS)
     assert {TRAINED, UNTRAINED} == set(DETECTORS)
-    assert offered(fit.fit, "encoder") == [AUTO, *ENCODERS]
+    (encoder,) = [option for option in fit.fit.params if option.name == "encoder"]
+    assert all(word in encoder.help for word in (AUTO, *ENCODERS, *(f"{name}:" for name in FAMILIES)))
     assert offered(fit.fit, "rule") == list(RULES)
     assert offered(fit.fit, "recipe") == list(RECIPES)
 

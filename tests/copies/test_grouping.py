@@ -47,7 +47,14 @@ def test_clusters_are_found_and_told(draw_pictures, save):
     pictures = draw_pictures(3)
     rows = [save(picture, f"{n}.png") for n, picture in enumerate(pictures)]
     rows.append(save(np.fliplr(pictures[1]), "mirrored.png"))
-    clustered, note = cluster_ungrouped(Collection(tuple(rows), "t"))
+    clustered, found = cluster_ungrouped(Collection(tuple(rows), "t"))
     assert groups(clustered) == [f"copies-0000{number}" for number in (0, 1, 2, 1)]
-    assert note.startswith("No group is known of 4 of 4 scans: 1 clusters of near-copies with 2 scans")
-    assert "\n" not in note
+    assert found == "No group is known of 4 of 4 scans: 1 cluster of near-copies with 2 scans"
+
+
+def test_what_could_not_be_read_is_told(draw_pictures, save, tmp_path):
+    rows = [save(picture, f"{n}.png") for n, picture in enumerate(draw_pictures(2))]
+    rows = [replace(rows[0], group="p1"), rows[1], Row(tmp_path / "none.png", "none.png")]
+    clustered, found = cluster_ungrouped(Collection(tuple(rows), "t"))
+    assert groups(clustered) == ["p1", "copies-00001", None]
+    assert found == "No group is known of 2 of 3 scans: no near-copies (1 could not be read)"

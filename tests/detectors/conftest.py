@@ -9,7 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atypia.detectors import Autoencoder, Batch, Detector, FitContext, Nearest
+from atypia.detectors import (
+    Asymmetry,
+    Atlas,
+    Autoencoder,
+    Batch,
+    Denoising,
+    Detector,
+    Ensemble,
+    FeatureAutoencoder,
+    FitContext,
+    Gaussian,
+    Intensity,
+    LesionSimulation,
+    Nearest,
+    PatchCore,
+    Restoration,
+    ReverseDistillation,
+)
 from atypia.networks.recipe import RECIPES, Recipe
 
 ENCODER = "efficientnet-lite0"
@@ -24,10 +41,24 @@ TINY = replace(
     learning_rate=5e-3,
     augment=0,
 )
+NETWORK = {"steps": 60, "batch_size": 8, "learning_rate": 5e-3, "threads": 1}
 
 FACTORIES: dict[str, Callable[[], Detector]] = {
+    "asymmetry": lambda: Asymmetry(threads=1),
+    "atlas": lambda: Atlas(threads=1, retrieved=8),
     "autoencoder": lambda: Autoencoder(TINY, threads=1),
+    "denoising": lambda: Denoising(widths=(8, 16), smoothing=2, **NETWORK),
+    "ensemble": lambda: Ensemble([Atlas(threads=1, retrieved=8), Nearest(ENCODER, components=16, threads=1)]),
+    "feature-autoencoder": lambda: FeatureAutoencoder(
+        ENCODER, whiten=8, widths=(16, 8), augment=0, **NETWORK
+    ),
+    "gaussian": lambda: Gaussian(ENCODER, components=16, threads=1),
+    "intensity": lambda: Intensity(threads=1),
+    "lesion-simulation": lambda: LesionSimulation(widths=(8, 16), **NETWORK),
     "nearest": lambda: Nearest(ENCODER, components=16, threads=1),
+    "patchcore": lambda: PatchCore(ENCODER, components=16, threads=1),
+    "restoration": lambda: Restoration(widths=(8, 16), strengths=(0.5, 1.0), smoothing=2, **NETWORK),
+    "reverse-distillation": lambda: ReverseDistillation(ENCODER, whiten=16, width=16, augment=0, **NETWORK),
 }
 
 

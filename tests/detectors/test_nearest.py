@@ -65,11 +65,12 @@ def test_the_state_holds_all_settings(nearest):
     settings = nearest.state().parameters["settings"]
     assert settings == {
         "neighbours": 5,
-        "retrieved": 10,
+        "retrieved": 40,
         "components": 16,
         "reach": 2,
-        "top": 0.1,
+        "top": 0.03,
         "bank": 2000,
+        "window": 3,
     }
 
 
@@ -82,6 +83,7 @@ def test_the_state_holds_all_settings(nearest):
         ({"reach": -1}, "reach of at least 0"),
         ({"bank": 9}, "bank of at least 10; received 9"),
         ({"top": 0}, r"top in \(0, 1\]; received 0"),
+        ({"window": 2}, "an odd window; received 2"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, words):
@@ -95,3 +97,15 @@ def test_saved_settings_that_make_no_sense_are_corrupt(nearest, settings):
     parameters = state.parameters | {"settings": state.parameters["settings"] | settings}
     with pytest.raises(CorruptArtefact, match="'nearest' cannot be used"):
         Nearest.from_state(State(parameters, state.arrays, state.graphs))
+
+
+def test_one_saved_before_there_was_a_window_averages_nothing(nearest, everything):
+    state = nearest.state()
+    settings = {key: value for key, value in state.parameters["settings"].items() if key != "window"}
+    old = Nearest.from_state(State(state.parameters | {"settings": settings}, state.arrays, state.graphs))
+    assert old.window == 1
+    heat = [
+        detector.score(Batch(everything.pixels[:2], everything.foreground[:2])).map
+        for detector in (old, nearest)
+    ]
+    assert not np.allclose(*heat)

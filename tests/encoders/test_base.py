@@ -94,3 +94,13 @@ def test_threads_bound_the_session() -> None:
     encoder(np.zeros((1, 4, 4), np.float32))
     assert encoder._session.get_session_options().intra_op_num_threads == 1
     assert onnx.load_from_string(encoder.graph).graph.input[0].name == "pixels"
+
+
+def test_a_graph_for_one_size_refuses_the_others(rng: np.random.Generator) -> None:
+    model = onnx.load_from_string(tiny_encoder().graph)
+    for axis in (1, 2):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = 4
+    fixed = dataclasses.replace(tiny_encoder(), graph=model.SerializeToString())
+    assert len(fixed(rng.random((2, 4, 4), dtype=np.float32))) == 2
+    with pytest.raises(BadOption, match=r"\(N, 4, 4\), the only size that it takes, received \(2, 6, 6\)"):
+        fixed(rng.random((2, 6, 6), dtype=np.float32))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from atypia import encoders
-from atypia.encoders import ENCODERS, load_encoder
+from atypia.encoders import ENCODERS, deepest_cut, load_encoder
 from atypia.encoders.weights import OFFICIAL
 from atypia.errors import BadOption, WeightsError
 
@@ -41,5 +41,21 @@ def test_the_table_names_its_encoders(name: str, whole_file: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(BadOption, match="auto, resnet50, efficientnet-lite0, received 'vgg'"):
-        load_encoder("vgg")
+    words = r"auto, resnet50, efficientnet-lite0, keras:MODEL \(.*\) or hub:MODEL \(.*\); received"
+    for name in ("vgg", "keras", "keras:", "other:VGG16"):
+        with pytest.raises(BadOption, match=f"{words} '{name}'"):
+            load_encoder(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [
+        ("efficientnet-lite0", ("stage8", "stage16")),
+        ("keras:ConvNeXtTiny", ("stride8", "stride16")),
+        ("hub:dinov2_small", ("depth67", "depth100")),
+    ],
+)
+def test_the_deepest_cuts_of_any_encoder_are_known_without_building_it(
+    name: str, cut: tuple[str, ...]
+) -> None:
+    assert deepest_cut(name, None, 2) == cut

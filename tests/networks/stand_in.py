@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from atypia.networks.recipe import Recipe
-from atypia.networks.training import Plan, train
+from atypia.networks.reconstructor import plan_of
+from atypia.networks.training import train
 
 
 class Variable:
@@ -59,10 +60,11 @@ class StandIn:
     def train_on_batch(self, inputs, truth, return_dict):
         assert return_dict
         time.sleep(self.delay)
-        error = self.weight.value * inputs[0] - truth
-        speed = self.optimizer.variables[0]
-        speed.assign(0.9 * speed.value - 0.02 * np.mean(error * inputs[0]))
-        self.weight.assign(self.weight.value + speed.value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = self.weight.value * inputs[0] - truth
+            speed = self.optimizer.variables[0]
+            speed.assign(0.9 * speed.value - 0.02 * np.mean(error * inputs[0]))
+            self.weight.assign(self.weight.value + speed.value)
         self.batches.append(len(truth))
         return self._told(error)
 
@@ -72,7 +74,8 @@ class StandIn:
 
     def _told(self, error):
         """Answer as Keras does: with the mean since the last reset."""
-        self._sum += float(np.mean(error**2)) * len(error)
+        with np.errstate(over="ignore"):
+            self._sum += float(np.mean(error**2)) * len(error)
         self._count += len(error)
         return {"loss": self._sum / self._count}
 
@@ -113,7 +116,8 @@ def main(checkpoint: str, epochs: str, kill_at: str) -> None:
     if int(kill_at):
         be_killed_while_saving(int(kill_at))
     recipe = Recipe(epochs=int(epochs), batch_size=4)
-    train(StandIn(delay=0.002), Lines(), Plan(recipe, 5, Path(checkpoint), resume=True))
+    model = StandIn(delay=0.002)
+    train(model, Lines(), plan_of(recipe, model, 5, Path(checkpoint), resume=True))
 
 
 if __name__ == "__main__":

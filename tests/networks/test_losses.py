@@ -95,3 +95,12 @@ def test_cosine_error_runs_from_alike_to_opposite_whatever_the_length(rng):
     for factor, error in ((1, 0), (7, 0), (-1, 2)):
         assert np.allclose(losses.cosine_error(found, factor * found), error, atol=1e-4)
     assert np.isfinite(losses.cosine_error(found, 0 * found)).all()
+
+
+@pytest.mark.parametrize(("side", "sigma"), [(24, 1.5), (7, 1.5), (3, 2.0)])
+def test_smoothing_by_matrices_is_the_same_smoothing(pair, side, sigma):
+    maps = pair[0][:, :side, :side]
+    found = np.asarray(losses.multiplied_blur(maps, sigma))
+    assert np.allclose(found, [numpy_blur(each, sigma) for each in maps], atol=1e-5)
+    same = losses.ssim_error(*pair, blur=losses.multiplied_blur)
+    assert np.allclose(same, losses.ssim_error(*pair), atol=1e-4)

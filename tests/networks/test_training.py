@@ -12,7 +12,8 @@ import pytest
 
 from atypia.errors import TrainingDiverged
 from atypia.networks.recipe import RECIPES, Recipe
-from atypia.networks.training import Plan, train
+from atypia.networks.reconstructor import plan_of
+from atypia.networks.training import Plan, pace, train
 
 RECIPE = Recipe(epochs=4, batch_size=4, augment=0)
 
@@ -28,7 +29,11 @@ def fit(stand_in, checkpoint):
 
     def run(recipe=RECIPE, *, seed=5, examples=None, mixed=None, **plan):
         model, examples = stand_in.StandIn(), examples or stand_in.Lines()
-        return model, examples, train(model, examples, Plan(recipe, seed, checkpoint, **plan), mixed)
+        return (
+            model,
+            examples,
+            train(model, examples, plan_of(recipe, model, seed, checkpoint, **plan), mixed),
+        )
 
     return run
 
@@ -85,6 +90,42 @@ def test_epochs_take_turns_with_the_altered_copies(fit):
     assert [view for _, view in examples.asked] == [0, 1, 2, 0, 1]
 
 
+def test_without_views_every_epoch_is_handed_its_own_number(stand_in, checkpoint):
+    examples = stand_in.Lines()
+    plan = Plan({}, 5, checkpoint, epochs=3, batch_size=50, learning_rate=0.1, views=0, ahead=4)
+    train(stand_in.StandIn(), examples, plan)
+    assert [view for _, view in examples.asked] == [0, 1, 2]
+
+
+def test_an_epoch_of_several_passes_counts_them_on(stand_in, checkpoint):
+    examples = stand_in.Lines()
+    plan = Plan(
+        {}, 5, checkpoint, epochs=2, batch_size=50, learning_rate=0.1, rounds=3, epoch_size=5, views=0
+    )
+    history = train(stand_in.StandIn(), examples, plan)
+    assert [view for _, view in examples.asked] == list(range(6))
+    assert len({indices for indices, _ in examples.asked}) == 6
+    assert len(history) == 2
+
+
+@pytest.mark.parametrize("scans", [10, 15, 16, 40, 257, 1400, 100_000])
+def test_steps_are_made_in_epochs_of_some_length_and_batches_of_one_size(scans):
+    way = pace(800, scans, 16)
+    per_epoch = way.steps / way.epochs
+    assert way.steps == way.epochs * way.rounds * max(1, way.epoch_size // 16)
+    assert per_epoch >= 25
+    assert abs(way.steps - 800) <= max(20, per_epoch / 2) or way.epochs == 1
+    assert way.epoch_size <= scans
+    assert way.epoch_size % 16 == 0 or way.epoch_size < 16
+
+
+def test_what_is_to_be_done_before_an_epoch_is_told_which(stand_in, checkpoint):
+    begun = []
+    plan = Plan({}, 5, checkpoint, epochs=3, batch_size=5, learning_rate=0.1, before_epoch=begun.append)
+    train(stand_in.StandIn(), stand_in.Lines(), plan)
+    assert begun == [0, 1, 2]
+
+
 def test_same_seed_same_training_and_another_seed_another(fit):
     first, again, other = (fit(seed=seed)[2] for seed in (5, 5, 6))
     assert without_seconds(first) == without_seconds(again)
@@ -118,10 +159,10 @@ def test_a_mixed_loss_that_is_no_number_is_left_out(fit, stand_in):
 
 
 class Spoiled:
-    """Examples that cannot be learned from, from an epoch on."""
+    """Examples that cannot be learned from, from an epoch on: too large, no numbers, or an error."""
 
-    def __init__(self, lines, epoch: int, error: Exception | None = None) -> None:
-        self.lines, self.left, self.error = lines, 4 * (epoch - 1), error
+    def __init__(self, lines, epoch: int, error: Exception | None = None, factor: float = 1e30) -> None:
+        self.lines, self.left, self.error, self.factor = lines, 4 * (epoch - 1), error, factor
         self.fingerprint = lines.fingerprint
 
     def __len__(self) -> int:
@@ -134,7 +175,7 @@ class Spoiled:
             return inputs, truth
         if self.error is not None:
             raise self.error
-        return [inputs[0] * np.nan], truth
+        return [inputs[0] * np.float32(self.factor)], truth
 
 
 def test_a_loss_that_is_no_number_ends_training_and_keeps_the_epoch_before(fit, stand_in):
@@ -145,10 +186,15 @@ def test_a_loss_that_is_no_number_ends_training_and_keeps_the_epoch_before(fit, 
     assert len(history) == 4
 
 
+def test_values_that_are_no_numbers_are_told_as_the_cause(fit, stand_in):
+    with pytest.raises(TrainingDiverged, match=r"epoch 2\..*what was read holds values that are no numbers"):
+        fit(examples=Spoiled(stand_in.Lines(), 2, factor=np.nan))
+
+
 def test_nothing_is_said_to_be_kept_where_the_first_epoch_diverges(fit, stand_in, checkpoint):
     with pytest.raises(TrainingDiverged, match=r"epoch 1\.") as caught:
         fit(examples=Spoiled(stand_in.Lines(), 1))
-    assert "kept" not in str(caught.value)
+    assert "Nothing was kept" in str(caught.value)
     assert not checkpoint.exists()
 
 
@@ -218,7 +264,8 @@ def finish(fit) -> list[dict[str, float]]:
 def undisturbed(stand_in, tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "checkpoint.npz"
     recipe = Recipe(epochs=EPOCHS, batch_size=4)
-    return without_seconds(train(stand_in.StandIn(), stand_in.Lines(), Plan(recipe, 5, path)))
+    model = stand_in.StandIn()
+    return without_seconds(train(model, stand_in.Lines(), plan_of(recipe, model, 5, path)))
 
 
 def test_kills_at_any_moment_lose_no_more_than_an_epoch(checkpoint, fit, undisturbed, rng):
@@ -272,7 +319,8 @@ def test_a_keras_training_resumed_is_the_same_training(small, checkpoint):
 
     def run(*, interrupted=False, resume=False, mixed=False):
         network = small(recipe)
-        model, plan = network.model, Plan(replace(network.recipe), 1, checkpoint, resume)
+        model = network.model
+        plan = plan_of(network.recipe, model, 1, checkpoint, resume)
         history = train(model, Stored(network, interrupted), plan, Stored(network) if mixed else None)
         return model.get_weights(), without_seconds(history)
 

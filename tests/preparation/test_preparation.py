@@ -161,7 +161,7 @@ def test_parameters_go_through_json_and_back() -> None:
 
 def test_unknown_and_missing_parameters_are_refused() -> None:
     values = Preparation().to_dict()
-    with pytest.raises(CorruptArtefact, match=r"expected the parameters aspect, crop.*received.*rotate"):
+    with pytest.raises(CorruptArtefact, match=r"expected the parameters aspect, bias_field, crop.*received.*rotate"):
         Preparation.from_dict(values | {"rotate": True})
     del values["crop"]
     with pytest.raises(CorruptArtefact, match="expected the parameters"):

@@ -130,3 +130,14 @@ def test_the_benchmark_tables_read(real_data: Path) -> None:
         assert len(collection) == len(table.read_text().splitlines()) - 1
         assert collection.rows[-1].path.exists()
         assert len(collection.select(split="train")) > 200
+
+
+def test_the_title_names_the_sources_and_not_the_way_to_them(tmp_path):
+    for name in ("a", "b, c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"")
+    both = read_collections([tmp_path / "a", tmp_path / "b, c"])
+    assert both.title == "a, b, c"
+    assert Collection((), "t.csv").title == "t.csv"
+    assert Collection((), ".").title == Path.cwd().name
+    assert Collection((), "/").title == "/"

@@ -30,6 +30,7 @@ def test_scans_come_back_in_any_order_and_the_bad_are_left_out(given, tmp_path, 
     for place, n in enumerate(order):
         assert np.allclose(batch.pixels[place], good[n].pixels, rtol=0, atol=tolerance)
         assert np.array_equal(batch.foreground[place], good[n].foreground)
+        assert np.array_equal(batch.interior[place], good[n].interior)
 
 
 def test_nothing_that_can_be_read_is_an_empty_set(tmp_path):

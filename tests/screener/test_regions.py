@@ -36,7 +36,7 @@ def learned(heads) -> HealthyMap:
 
 def prepared(head: np.ndarray, geometry: Geometry | None = None) -> Prepared:
     whole = Geometry.of_box((64, 64), 64, (0, 0), (64, 64))
-    return Prepared(head.astype(np.float32), head, geometry or whole)
+    return Prepared(head.astype(np.float32), head, head, geometry or whole)
 
 
 def spotted(head: np.ndarray, *boxes: tuple[int, int, int, int]) -> np.ndarray:

@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What was found in a collection; places are those of its `rows`.
+    """What was found in a collection, called `source`; places are those of its `rows`.
 
     `clusters` (N,) numbers the clusters of copies, -1 where an image could not be read; without a search for
     copies (`clusters_known` is false) every image is its own. `units` (N,) numbers what is independent:
@@ -124,7 +124,7 @@ def audit_collection(
         strangers = clock("strangers", lambda: tuple(find_strangers(rows, clusters, workers=workers)))
     clusters = np.where(np.isin(np.arange(len(rows)), list(errors)), -1, clusters)
     return Audit(
-        source=collection.source,
+        source=collection.title,
         rows=rows,
         clusters=clusters,
         clusters_known="copies" not in skip,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from atypia.audit.audit import Audit
@@ -12,6 +10,7 @@ from atypia.audit.shortcut import Shortcut
 from atypia.audit.shortcuts import Comparison
 from atypia.audit.strangers import Stranger
 from atypia.audit.verdict import Verdict
+from atypia.evaluation.plain import plain
 from atypia.notice import RESEARCH_USE_ONLY
 
 SCHEMA = 1
@@ -19,11 +18,11 @@ SCHEMA = 1
 
 def document(audit: Audit, verdicts: tuple[Verdict, ...]) -> dict[str, Any]:
     """Return what `audit.json` holds, as JSON values; `audit.schema.json` says what each field means."""
-    return {
+    values = {
         "schema": SCHEMA,
         "atypia": version("atypia"),
         "notice": RESEARCH_USE_ONLY,
-        "source": Path(audit.source).name,
+        "source": audit.source,
         "verdicts": [
             {"severity": v.severity.value, "part": v.part, "title": v.title, "text": v.text} for v in verdicts
         ],
@@ -42,6 +41,7 @@ def document(audit: Audit, verdicts: tuple[Verdict, ...]) -> dict[str, Any]:
         "notes": list(audit.notes),
         "seconds": {name: round(seconds, 3) for name, seconds in audit.seconds.items()},
     }
+    return plain(values)  # type: ignore[no-any-return]
 
 
 def _name(audit: Audit, place: int) -> str:
@@ -64,7 +64,7 @@ def _copies(audit: Audit) -> dict[str, Any]:
                 "second": _name(audit, pair.second),
                 "kind": pair.kind,
                 "transform": pair.transform,
-                "similarity": _number(pair.similarity),
+                "similarity": pair.similarity,
             }
             for pair in audit.pairs
         ],
@@ -100,7 +100,7 @@ def _leaks(audit: Audit) -> dict[str, Any]:
         ],
         "conflicts": [_names(audit, places) for places in leaks.conflicts],
         "mixed_groups": leaks.mixed_groups,
-        "random_split_touched": _number(leaks.random),
+        "random_split_touched": leaks.random,
     }
 
 
@@ -123,8 +123,8 @@ def _shortcut(found: Shortcut) -> dict[str, Any]:
         "name": found.name,
         "group": found.group,
         "meaning": found.meaning,
-        "auroc": _number(found.auroc),
-        "interval": [_number(end) for end in found.interval],
+        "auroc": found.auroc,
+        "interval": found.interval,
         "higher": found.higher,
         "first": found.first,
         "second": found.second,
@@ -136,9 +136,5 @@ def _stranger(audit: Audit, stranger: Stranger) -> dict[str, Any]:
         "name": _name(audit, stranger.index),
         "kind": stranger.kind,
         "reason": stranger.reason,
-        "score": _number(stranger.score),
+        "score": stranger.score,
     }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

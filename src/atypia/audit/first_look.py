@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from atypia.detectors import Batch
 from atypia.errors import UnreadableScan
 from atypia.fitness.look import Looks, look_at
+from atypia.in_order import in_order
 from atypia.preparation import Preparation
 from atypia.progress import progress
 from atypia.reading.picture import read_picture
@@ -22,6 +21,7 @@ from atypia.reading.row import Row
 SIDE = 160
 AT_ONCE = 16
 AHEAD = 2
+_HEAD, _INTERIOR = np.uint8(1), np.uint8(2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,11 @@ class Pictures:
         return Pictures(self.path, self.chosen[places])
 
     def batch(self, indices: NDArray[np.intp]) -> Batch:
-        """Return those at these places: pixels in [0, 1], and their heads."""
+        """Return those at these places: pixels in [0, 1], their heads and interiors."""
         stored = np.memmap(self.path, np.uint8, "r").reshape(-1, 2, SIDE, SIDE)[self.chosen[indices]]
-        return Batch(stored[:, 0].astype(np.float32) / np.float32(255), stored[:, 1].astype(bool))
+        masks = stored[:, 1]
+        pixels = stored[:, 0].astype(np.float32) / np.float32(255)
+        return Batch(pixels, (masks & _HEAD) > 0, (masks & _INTERIOR) > 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +72,14 @@ class _Part:
 
 def first_look(rows: Sequence[Row], work: Path, workers: int) -> Seen:
     """Read, prepare and look at every row; those that cannot be read are left out."""
-    preparation = Preparation(size=SIDE)
+    preparation = Preparation(size=SIDE, upright=False)
     spans = [range(start, min(start + AT_ONCE, len(rows))) for start in range(0, len(rows), AT_ONCE)]
     path = work / "pictures"
     parts = []
-    with path.open("wb") as file, ThreadPoolExecutor(workers) as pool:
-        done = _in_order(pool, spans, rows, preparation, workers)
+    done = in_order(
+        lambda span: _look(span, rows, preparation), spans, workers=workers, ahead=workers + AHEAD
+    )
+    with path.open("wb") as file:
         for part in progress(done, total=len(spans), label="looking for strangers", unit="batch"):
             file.write(part.pixels.tobytes())
             parts.append(part)
@@ -88,22 +92,6 @@ def first_look(rows: Sequence[Row], work: Path, workers: int) -> Seen:
         tuple(place for part in parts for place in part.blank),
         Pictures(path, np.arange(len(places))),
     )
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    spans: Sequence[range],
-    rows: Sequence[Row],
-    preparation: Preparation,
-    workers: int,
-) -> Iterator[_Part]:
-    waiting: deque[Future[_Part]] = deque()
-    for span in spans:
-        waiting.append(pool.submit(_look, span, rows, preparation))
-        if len(waiting) >= workers + AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _look(span: range, rows: Sequence[Row], preparation: Preparation) -> _Part:
@@ -125,5 +113,6 @@ def _look(span: range, rows: Sequence[Row], preparation: Preparation) -> _Part:
         return _Part(np.empty((0, 2, SIDE, SIDE), np.uint8), [], None, [], blank)
     pixels = np.stack([one.pixels for one in prepared])
     masks = np.stack([one.foreground for one in prepared])
-    stored = np.stack([np.uint8(np.round(pixels * 255)), masks.astype(np.uint8)], axis=1)
+    both = masks * _HEAD | np.stack([one.interior for one in prepared]) * _INTERIOR
+    stored = np.stack([np.uint8(np.round(pixels * 255)), both], axis=1)
     return _Part(stored, places, look_at(pixels, masks, threads=1), heads, blank)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-from atypia.atomic import atomic
+from atypia.atomic import write_whole
 from atypia.audit.audit import Audit
 from atypia.audit.document import document
 from atypia.audit.galleries import hang
-from atypia.audit.judging import HINTS, figure, judge, percent, plain_name
+from atypia.audit.judging import judge
+from atypia.audit.judging_shortcuts import HINTS
 from atypia.audit.leaks import Touched
 from atypia.audit.shortcuts import BLIND, Comparison
 from atypia.audit.spread import spread_plate
 from atypia.audit.verdict import Severity, Verdict
+from atypia.audit.words import area, percent, plain_name
 from atypia.notice import RESEARCH_USE_ONLY
-from atypia.report.plate import FONTS
+from atypia.report.page import render, write_json
 
 LISTED = 30
 """How many unreadable files the page names; `audit.json` names all."""
@@ -78,28 +75,16 @@ def write_audit(audit: Audit, out: Path, *, title: str = "Audit", command: str |
     Each file appears whole or not at all, the page last. Raises OutputError where one cannot be written.
     """
     verdicts = judge(audit)
-    told = json.dumps(document(audit, verdicts), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    _write(out / "audit.json", told)
-    _write(out / "audit.html", _render(audit, verdicts, title, command))
+    write_json(out / "audit.json", document(audit, verdicts))
+    write_whole(out / "audit.html", _page(audit, verdicts, title, command))
     return Written(out / "audit.html", verdicts)
 
 
-def _write(path: Path, text: str) -> None:
-    with atomic(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-
-
-def _render(audit: Audit, verdicts: tuple[Verdict, ...], title: str, command: str | None) -> str:
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("atypia.audit", "."), PackageLoader("atypia.report", ".")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, plain=plain_name, bar=_bar)
-    environment.globals.update(figure=figure)
-    return environment.get_template("audit.html.jinja").render(
+def _page(audit: Audit, verdicts: tuple[Verdict, ...], title: str, command: str | None) -> str:
+    return render(
+        "audit.html.jinja",
+        package="atypia.audit",
+        filters={"percent": percent, "plain": plain_name, "bar": _bar, "area": area},
         audit=audit,
         title=title,
         command=command,
@@ -110,15 +95,12 @@ def _render(audit: Audit, verdicts: tuple[Verdict, ...], title: str, command: st
         galleries=hang(audit),
         comparisons=[_shown(comparison, audit) for comparison in audit.comparisons],
         kinds=_kinds(audit),
-        source=Path(audit.source).name,
+        source=audit.source,
         sees=_SEES,
         blind=BLIND,
         hints=HINTS,
         listed=LISTED,
-        fonts=FONTS,
         notice=RESEARCH_USE_ONLY,
-        written=datetime.now(tz=UTC).strftime("%d %B %Y, %H:%M UTC"),
-        version=version("atypia"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,11 @@ def better_way(area: float, interval: Interval) -> tuple[float, Interval, bool]:
     if not area < 0.5:
         return area, interval, True
     return 1 - area, (1 - interval[1], 1 - interval[0]), False
+
+
+def best_first(found: Iterable[Shortcut]) -> tuple[Shortcut, ...]:
+    """Order shortcuts by falling AUROC, and by name where it is the same."""
+    return tuple(sorted(found, key=lambda shortcut: (-shortcut.auroc, shortcut.name)))
 
 
 def enough(truth: Truth, units: NDArray[np.intp]) -> bool:

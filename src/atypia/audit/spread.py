@@ -7,9 +7,9 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from atypia.audit.audit import Audit
-from atypia.audit.judging import plain_name
 from atypia.audit.shortcut import Shortcut
 from atypia.audit.shortcuts import Comparison, sides_of
+from atypia.audit.words import plain_name
 from atypia.report.plate import Plate, chart
 from atypia.report.theme import SMALL, Theme, dress, new_figure
 

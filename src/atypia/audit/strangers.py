@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +11,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from atypia.audit.fellows import Fellows
 from atypia.audit.first_look import Seen, first_look
-from atypia.audit.poses import find_poses
+from atypia.audit.noise import EVEN, evenness
+from atypia.audit.poses import LAID_RIGHT, NEAREST, find_posed
 from atypia.audit.unusual import how_unusual
 from atypia.fitness.familiar import Familiar
 from atypia.fitness.fitness import DISTANCE_MARGIN, LEAST_NOISE, MOSTLY_CT, NOISE_MARGIN
-from atypia.fitness.look import BANDS, Looks, look_at
+from atypia.fitness.look import Looks
 from atypia.reading.row import Row
 
 FOLDS = 5
 FEWEST = 20
 MOST_LEARNED = 3000
-SURE, VERY_SURE, TURNED = 0.95, 0.995, 0.75
-FEWEST_POSES, LAID_RIGHT, MOST_POSED = 150, 0.8, 0.02
+FEWEST_POSES, MOST_POSED = 60, 0.1
 UNUSUAL, RANKED, MOST_RANKED = 4.0, 0.02, 40
+_POSES = {
+    "turned": "lies a quarter turn from the others",
+    "upside down": "lies upside down against the others",
+    "mirrored": "is mirrored against the others",
+}
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,9 @@ def find_strangers(
     `clusters` (N,) number copies of one image: an image is compared with those of other clusters only. Labels
     are used once: "healthy" images are compared with each other, all that are not labelled abnormal.
     An image that cannot be read is passed over. Below 20 readable images only CT, blanks, montages and noise
-    are told; below 150 distinct ones, or where more than 2 % would be named, nothing of upside down and
-    mirrored, which are hard to tell in axial slices; below 40 nothing of healthy scans.
+    are told; below 60 distinct ones, or where more than a tenth would be named, nothing of upside down and
+    mirrored; below 40 nothing of healthy scans. Mirrored ones are told where the anatomy is not symmetric, as
+    in sagittal slices: in axial and coronal ones they can not be told.
     """
     with tempfile.TemporaryDirectory(prefix="atypia-", ignore_cleanup_errors=True) as folder:
         seen = first_look(rows, Path(folder), workers)
@@ -81,14 +87,12 @@ def _found(
     odd = np.isin(seen.places, [one.index for one in found])
     if (~odd).sum() < FEWEST:
         return found
+    posed = list(_posed(seen, clusters, np.flatnonzero(~odd), seed))
+    found += posed
+    odd |= np.isin(seen.places, [one.index for one in posed if one.kind != "mirrored"])
     distant = list(_distant(seen, looks, clusters, ~odd, seed))
     found += distant
     odd |= np.isin(seen.places, [one.index for one in distant])
-    brains = np.flatnonzero(~odd)
-    if len(brains) >= FEWEST:
-        turned = list(_posed(seen, looks, clusters, brains, seed, threads))
-        found += turned
-        odd |= np.isin(seen.places, [one.index for one in turned if one.kind == "turned"])
     healthy = [n for n in np.flatnonzero(~odd) if rows[seen.places[n]].label != "abnormal"]
     found += _unhealthy(seen, clusters, np.array(healthy, np.intp), work, seed, threads)
     return found
@@ -98,96 +102,72 @@ def _by_themselves(seen: Seen, looks: Looks) -> Iterator[Stranger]:
     """Yield what needs few others to be told: CT among MRI, montages, noise."""
     noisiest = max(LEAST_NOISE, NOISE_MARGIN * float(np.median(looks.noise)))
     mostly_mri = (looks.ct > 0).mean() < MOSTLY_CT
-    for place, ct, heads, noise in zip(
+    measures = zip(
         seen.places.tolist(), looks.ct.tolist(), seen.heads.tolist(), looks.noise.tolist(), strict=True
-    ):
+    )
+    for n, (place, ct, heads, noise) in enumerate(measures):
         if heads >= 3:
             yield Stranger(place, "montage", f"shows {heads} heads side by side", 2.0)
         elif ct > 0 and mostly_mri:
             words = "looks like CT: a thick, closed, bright ring around an even interior"
             yield Stranger(place, "CT", words, 1.5 + ct / 2)
-        elif noise > noisiest:
+        elif noise > noisiest and _is_even(seen, n):
             yield Stranger(
                 place, "noise", f"noise of {noise:.2f} of its range; the set's median is "
                 f"{np.median(looks.noise):.3f}", noise / noisiest,
             )  # fmt: skip
 
 
+def _is_even(seen: Seen, n: int) -> bool:
+    """Tell whether what is rough is so everywhere: else the picture was sharpened, and is not noisy."""
+    batch = seen.pictures.batch(np.array([n]))
+    return evenness(batch.pixels[0], batch.foreground[0]) >= EVEN
+
+
 def _distant(
     seen: Seen, looks: Looks, clusters: NDArray[np.intp], kept: NDArray[np.bool_], seed: int
 ) -> Iterator[Stranger]:
-    """Yield what looks unlike all other clusters, or does until it is turned by a quarter.
+    """Yield what looks unlike all other clusters.
 
     Cross-fitted twice, the second time without what the first found.
     """
-    distances, _ = _cross_fitted(looks, clusters, kept, seed)
+    distances = _cross_fitted(looks, clusters, kept, seed)
     inner = kept & (distances <= DISTANCE_MARGIN * float(np.median(distances[kept])))
-    distances, familiar = _cross_fitted(looks, clusters, inner, seed)
+    distances = _cross_fitted(looks, clusters, inner, seed)
     middle = float(np.median(distances[kept]))
     limit = DISTANCE_MARGIN * middle
     for n in np.flatnonzero(kept & (distances > limit)):
-        place, score = int(seen.places[n]), float(distances[n]) / limit
-        if _nearer_when_turned(seen, int(n), familiar[n]) <= TURNED * distances[n]:
-            yield Stranger(place, "turned", "lies a quarter turn from the others", score)
-        else:
-            words = (
-                f"unlike the other images: distance {distances[n]:.2f}, half of them are within {middle:.2f}"
-            )
-            yield Stranger(place, "not like the others", words, score)
-
-
-def _nearer_when_turned(seen: Seen, place: int, familiar: Familiar) -> float:
-    """Return the less of the distances after a quarter turn to either side."""
-    batch = seen.pictures.batch(np.array([place]))
-    pixels = np.concatenate([np.rot90(batch.pixels, way, (1, 2)) for way in (1, 3)])
-    heads = np.concatenate([np.rot90(batch.foreground, way, (1, 2)) for way in (1, 3)])
-    return float(familiar.distance(look_at(pixels, heads, 1).features).min())
+        words = f"unlike the other images: distance {distances[n]:.2f}, half of them are within {middle:.2f}"
+        yield Stranger(int(seen.places[n]), "not like the others", words, float(distances[n]) / limit)
 
 
 def _cross_fitted(
     looks: Looks, clusters: NDArray[np.intp], learned: NDArray[np.bool_], seed: int
-) -> tuple[NDArray[np.float64], list[Familiar]]:
-    """Return for each image (N,) its distance, and what it was compared with: images of other clusters."""
+) -> NDArray[np.float64]:
+    """Return for each image (N,) its distance from images of other clusters."""
     rng = np.random.default_rng((seed, 10))
     fold = (rng.permutation(int(clusters.max()) + 1) % FOLDS)[clusters]
     distances = np.zeros(len(looks))
-    fitted: list[Familiar] = []
     for number in range(FOLDS):
         others = np.flatnonzero(learned & (fold != number))
         _, first = np.unique(clusters[others], return_index=True)
-        fitted.append(Familiar.learn(looks.features[rng.permutation(others[first])[:MOST_LEARNED]]))
+        familiar = Familiar.learn(looks.features[rng.permutation(others[first])[:MOST_LEARNED]])
         mine = fold == number
-        distances[mine] = fitted[number].distance(looks.features[mine])
-    return distances, [fitted[number] for number in fold]
+        distances[mine] = familiar.distance(looks.features[mine])
+    return distances
 
 
-def _posed(
-    seen: Seen,
-    looks: Looks,
-    clusters: NDArray[np.intp],
-    brains: NDArray[np.intp],
-    seed: int,
-    threads: int,
-) -> Iterator[Stranger]:
-    """Yield what a discriminant takes for turned and what does lie better among its fellows laid right."""
+def _posed(seen: Seen, clusters: NDArray[np.intp], brains: NDArray[np.intp], seed: int) -> Iterator[Stranger]:
+    """Yield what lies better among its fellows once it is turned, or mirrored, if few do."""
     own = np.unique(clusters[brains], return_inverse=True)[1].astype(np.intp)
-    pictures = seen.pictures.only(brains)
-    poses = find_poses(looks.features[brains][:, -BANDS:], pictures, own, seed=seed, threads=threads)
-    fellows = Fellows(pictures, own, seed)
-    kinds = (
-        ("turned", poses.turned, SURE, "lies a quarter turn from the others", 1.3),
-        ("upside down", poses.upside_down, VERY_SURE, "lies upside down against the others", 1.0),
-        ("mirrored", poses.mirrored, VERY_SURE, "seems mirrored against the others", 1.0),
-    )
-    # Upside down and mirrored are hard to tell: what learned from few scans is surer of it than it may be.
-    for kind, sure, bar, words, weight in kinds[: 3 if own.max() >= FEWEST_POSES else 1]:
-        named = [n for n in np.flatnonzero(sure > bar).tolist() if fellows.gain(n, kind) <= LAID_RIGHT]
-        if kind != "turned" and len(named) > MOST_POSED * len(brains):
-            continue  # where so many lie so, the set has no one pose to lie against
-        for n in named:
-            place, share = int(seen.places[brains[n]]), float(sure[n])
-            score = weight * (1 + (share - bar) / (1 - bar) / 4)
-            yield Stranger(place, kind, f"{words} (probability {share:.3f})", score)
+    found = list(find_posed(seen.pictures.only(brains), own, seed=seed))
+    counts = Counter(one.kind for one in found)
+    for one in found:
+        if one.kind != "turned" and (own.max() < FEWEST_POSES or counts[one.kind] > MOST_POSED * len(brains)):
+            continue  # too few to compare with, or the set has no one pose to lie against
+        times = f"the {NEAREST} nearest of them are {1 / one.gain:.1f} times as near once it is laid right"
+        place = int(seen.places[brains[one.place]])
+        yield Stranger(place, one.kind, f"{_POSES[one.kind]}: {times}", LAID_RIGHT / one.gain)
 
 
 def _unhealthy(

@@ -48,7 +48,7 @@ def card(model: Path, evaluations: tuple[Path, ...], audit: Path | None, out: Pa
     MODEL is what 'atypia fit' saved. The card is filled from it, and from the evaluations and the audit that
     were recorded in it; no score changes by that. 'atypia evaluate --record' records its own.
     """
-    from atypia.atomic import atomic
+    from atypia.atomic import write_whole
     from atypia.report.model_card import model_card, record_audit, record_evaluation, to_markdown
     from atypia.screener import Screener
 
@@ -63,8 +63,7 @@ def card(model: Path, evaluations: tuple[Path, ...], audit: Path | None, out: Pa
     if out is None:
         click.echo(text, nl=False)
         return
-    with atomic(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_whole(out, text)
     click.echo(f"saved {out}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atypia.cli.rule import parameter_of
-from atypia.cli.settings import recipe_of
+from atypia.cli.settings import detector_settings, recipe_of
 from atypia.errors import BadOption, MissingExtra
 
 if TYPE_CHECKING:
@@ -15,8 +15,32 @@ if TYPE_CHECKING:
     from atypia.preparation import Preparation
     from atypia.screener import Screener
 
-TRAINED = "autoencoder"
-UNTRAINED = "nearest"
+AUTOENCODER, ENSEMBLE, UNTRAINED = "autoencoder", "ensemble", "nearest"
+NAMES = {
+    "ensemble": "lesion-simulation and nearest, calibrated and combined; the default",
+    "lesion-simulation": "a network that has learned to find simulated lesions; locates best",
+    "nearest": "nearest healthy neighbours of pretrained features; trains no network",
+    "autoencoder": "rebuilds features from a narrow code; the recipe 'reference' is the published system",
+    "atlas": "departure from the most alike healthy scans and from the other side; trains nothing, seconds",
+    "patchcore": "nearest healthy patches of pretrained features, near the same place",
+    "gaussian": "a Gaussian of pretrained features at each place",
+    "feature-autoencoder": "a convolutional autoencoder of pretrained features",
+    "reverse-distillation": "a student that rebuilds a pretrained encoder's layers from one code",
+    "denoising": "a network that takes coarse noise out of healthy scans",
+    "restoration": "a network that undoes corruption of many kinds; shows a pseudo-healthy picture",
+    "asymmetry": "baseline: how much brighter one side is than the other",
+    "intensity": "baseline: how bright the brain is at its brightest",
+}
+"""Every detector in a line, the best first."""
+TRAINED = {
+    "autoencoder",
+    "lesion-simulation",
+    "feature-autoencoder",
+    "reverse-distillation",
+    "denoising",
+    "restoration",
+}
+"""Those that train a network."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +82,29 @@ class FitChoice:
 
     def told(self) -> str:
         """Return one line that says what will be fitted, and why where it was not asked for."""
-        trained = self.name == TRAINED
-        detector = f"detector {self.name}" + (f" (recipe {self._recipe_name})" if trained else "")
-        if self.detector is None and not trained:
-            detector += ' (the autoencoder needs pip install "atypia[train]")'
+        from atypia.detectors.making import uses_encoder
+
+        detector = f"detector {self.name}"
+        if self.name == AUTOENCODER:
+            detector += f" (recipe {self._recipe_name})"
+        if self.name == ENSEMBLE:
+            detector += f" ({', '.join(self._members)})"
+        if self.detector is None and self.name == UNTRAINED:
+            detector += f' (the {ENSEMBLE} needs pip install "atypia[train]")'
+        if not uses_encoder(self.name, self._members):
+            return detector
         return f"{detector}, encoder {self.resolved_encoder}{self._why_encoder()}"
 
     @property
     def name(self) -> str:
-        """The detector: the one that was asked for, else the one that suits what is installed."""
+        """The detector: the one that was asked for, else the one that suits what is asked and installed."""
         from atypia.keras_backend import available
 
         if self.detector is not None:
             return self.detector
-        return TRAINED if available() or self._asks_for_training() else UNTRAINED
+        if self.recipe or self.epochs or self.learning_rate or self.validation:
+            return AUTOENCODER
+        return ENSEMBLE if available() or self.settings or self.resume else UNTRAINED
 
     @property
     def resolved_encoder(self) -> str:
@@ -84,33 +117,53 @@ class FitChoice:
     def _recipe_name(self) -> str:
         return self.recipe or "autoencoder"
 
-    def _asks_for_training(self) -> list[str]:
-        asked = {
+    @property
+    def _members(self) -> tuple[str, ...]:
+        """The members of the ensemble: those of `--set members=`, or the usual ones."""
+        from atypia.detectors.making import MEMBERS
+
+        asked = [
+            text for key, _, text in (s.partition("=") for s in self.settings) if key.strip() == "members"
+        ]
+        return tuple(word.strip() for word in asked[-1].split(",") if word.strip()) if asked else MEMBERS
+
+    def _detector(self) -> Detector:
+        from atypia.detectors.making import make_detector
+        from atypia.keras_backend import available
+
+        if self.name == AUTOENCODER:
+            return self._autoencoder()
+        of_the_autoencoder = {
             "--recipe": self.recipe,
-            "--set": self.settings,
             "--epochs": self.epochs,
             "--learning-rate": self.learning_rate,
             "--validation": self.validation,
-            "--resume": self.resume,
         }
-        return [option for option, value in asked.items() if value]
+        if asked := [option for option, value in of_the_autoencoder.items() if value]:
+            raise BadOption(
+                f"Of the detectors only {AUTOENCODER} takes {', '.join(asked)}; {self.name} has settings of "
+                f"its own, for --set."
+            )
+        if {self.name, *(self._members if self.name == ENSEMBLE else ())} & TRAINED and not available():
+            raise MissingExtra(f"Training for the detector {self.name}", "train")
+        settings = [s for s in self.settings if s.partition("=")[0].strip() != "members"]
+        return make_detector(
+            self.name,
+            encoder=self.resolved_encoder,
+            weights=self.weights,
+            threads=self.threads,
+            settings=detector_settings(self.name, settings),
+            members=self._members,
+        )
 
-    def _detector(self) -> Detector:
-        from atypia.detectors import Autoencoder, Nearest
+    def _autoencoder(self) -> Detector:
+        from atypia.detectors import Autoencoder
         from atypia.keras_backend import available
 
-        encoder = self.resolved_encoder
-        if self.name == UNTRAINED:
-            if asked := self._asks_for_training():
-                raise BadOption(
-                    f"The detector {UNTRAINED} trains no network: leave out {', '.join(asked)}, "
-                    f"or choose --detector {TRAINED}."
-                )
-            return Nearest(encoder, self.weights, self.threads)
         recipe = recipe_of(
             self._recipe_name,
             self.settings,
-            encoder=encoder,
+            encoder=self.resolved_encoder,
             epochs=self.epochs,
             learning_rate=self.learning_rate,
         )
@@ -121,8 +174,9 @@ class FitChoice:
     def _preparation(self) -> Preparation:
         from atypia.preparation import Preparation
 
-        if self.name == TRAINED and self.recipe == "reference":
-            return Preparation(self.size, crop=bool(self.crop), aspect="stretch", intensity="range")
+        if self.name == AUTOENCODER and self.recipe == "reference":
+            crop = bool(self.crop)
+            return Preparation(self.size, crop=crop, aspect="stretch", intensity="range", upright=False)
         return Preparation(self.size, crop=self.crop is not False)
 
     def _why_encoder(self) -> str:

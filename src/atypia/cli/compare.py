@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from atypia.cli import options
-from atypia.cli.choice import TRAINED, UNTRAINED, FitChoice
+from atypia.cli.choice import AUTOENCODER, FitChoice
+from atypia.cli.choice import NAMES as DETECTORS
 from atypia.cli.command import Taught
 from atypia.cli.evaluate import SPLITS
-from atypia.cli.fit import ENCODERS
 from atypia.errors import BadOption
 from atypia.networks.recipe import RECIPES
 from atypia.notice import RESEARCH_USE_ONLY
@@ -20,7 +20,7 @@ from atypia.notice import RESEARCH_USE_ONLY
 if TYPE_CHECKING:
     from atypia.comparison import Comparison, Contestant
 
-NAMES = (UNTRAINED, *RECIPES)
+NAMES = tuple(dict.fromkeys((*DETECTORS, *RECIPES)))
 
 
 @click.command(
@@ -33,8 +33,12 @@ NAMES = (UNTRAINED, *RECIPES)
     ),
     glossary={
         "Detectors": [
-            (UNTRAINED, "nearest healthy neighbours of pretrained features; trains no network"),
-            *((name, f"the detector {TRAINED} after the recipe {name}") for name in RECIPES),
+            *DETECTORS.items(),
+            *(
+                (name, f"the detector {AUTOENCODER} after the recipe {name}")
+                for name in RECIPES
+                if name != AUTOENCODER
+            ),
             ("NAME@ENCODER", "the same on another encoder than --encoder names"),
         ],
         "What it writes": [
@@ -50,15 +54,15 @@ NAMES = (UNTRAINED, *RECIPES)
 @click.option(
     "--detectors",
     metavar="NAMES",
-    default="nearest,autoencoder",
+    default="ensemble,lesion-simulation,nearest,autoencoder",
     show_default=True,
     help="Names out of the list below, with commas between them.",
 )
 @click.option(
-    "--encoder", type=click.Choice(ENCODERS), default="auto", help="Pretrained network that all build on."
+    "--encoder", metavar="NAME", default="auto", help="Pretrained network that all build on, as in fit."
 )
 @options.weights
-@options.whole("--epochs", "Epochs of every training. Default: each recipe's own.", least=1)
+@options.whole("--epochs", "Epochs of the autoencoders. Default: each recipe's own.", least=1)
 @options.whole("--size", "Pixels a side that the networks see.", least=32, default=224)
 @click.option("--split", type=click.Choice(SPLITS[2:]), default="test", help="Rows of the table to judge.")
 @click.option(
@@ -140,16 +144,14 @@ def _contestant(name: str, common: FitChoice, epochs: int | None) -> Contestant:
     from atypia.comparison import Contestant
 
     plain, _, encoder = name.partition("@")
-    if encoder and encoder not in ENCODERS[1:]:
-        raise BadOption(f"--detectors {name}: expected an encoder out of {', '.join(ENCODERS[1:])}.")
     choice = replace(common, encoder=encoder or common.encoder)
-    if plain == UNTRAINED:
-        choice = replace(choice, detector=UNTRAINED)
+    if plain in RECIPES:
+        choice = replace(choice, detector=AUTOENCODER, recipe=plain, epochs=epochs)
     else:
-        choice = replace(choice, detector=TRAINED, recipe=plain, epochs=epochs)
+        choice = replace(choice, detector=plain)
     settings = {key: value for key, value in asdict(choice).items() if key not in ("threads", "resume")}
     settings |= {"encoder": choice.resolved_encoder, "weights": choice.weights and choice.weights.name}
-    return Contestant(name.replace("@", "-on-"), choice.screener, settings)
+    return Contestant(name.replace("@", "-on-").replace(":", "-"), choice.screener, settings)
 
 
 def _told(comparison: Comparison, out: Path) -> str:

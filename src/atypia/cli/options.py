@@ -1,4 +1,4 @@
-"""Options that several commands share, and the command as it was typed."""
+"""Options that several commands share, and commands as they are typed."""
 
 from __future__ import annotations
 
@@ -48,8 +48,9 @@ weights = click.option(
     "--weights",
     type=PATH,
     metavar="FILE",
-    help="Weights of ResNet50: Keras' official notop .h5, a RadImageNet ResNet50 notop .h5, or such a file "
-    "that stops at conv4. Default: those in the cache, or Keras' download.",
+    help="Weights of the encoder. Of resnet50: Keras' official notop .h5, a RadImageNet ResNet50 notop .h5, "
+    "or such a file that stops at conv4; of keras:MODEL: what Keras saved for it without top; of hub:MODEL: "
+    "the folder of its preset. Default: those in the cache, or their publisher's download.",
 )
 
 
@@ -71,7 +72,12 @@ def command_line() -> str:
     It is shown in reports, which travel further than where the files of a machine lie should.
     """
     words = click.get_current_context().meta.get(WORDS, [])
-    return shlex.join(["atypia", *map(_without_folders, words)])
+    return to_type(*map(_without_folders, words))
+
+
+def to_type(*words: object) -> str:
+    """Return a command of ours as one types it, to be copied."""
+    return shlex.join(["atypia", *map(str, words)])
 
 
 def _without_folders(word: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -24,6 +24,42 @@ def recipe_of(name: str, settings: tuple[str, ...], **given: Any) -> Recipe:
     changes: dict[str, Any] = dict(_read(setting, recipe) for setting in settings)
     changes |= {key: value for key, value in given.items() if value is not None}
     return replace(recipe, **changes)
+
+
+def detector_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """Return `NAME=VALUE` settings of another detector than the autoencoder, as values of the right types.
+
+    Raises BadOption for a setting that the detector has not, or a value that it cannot take.
+    """
+    from atypia.detectors.making import settings_of
+
+    usual, found = settings_of(name), {}
+    for setting in settings:
+        written, sign, text = setting.partition("=")
+        key = written.strip().replace("-", "_")
+        if not sign or key not in usual:
+            known = ", ".join(usual) or "none"
+            raise BadOption(
+                f"--set: expected NAME=VALUE with a setting of the detector {name} ({known}); "
+                f"received {setting!r}."
+            )
+        like = usual[key]
+        try:
+            found[key] = _of_kind(text.strip(), like)
+        except (KeyError, ValueError) as error:
+            raise BadOption(
+                f"--set {key}: expected {_kind(like)}, such as {show(like)}; received {text!r}."
+            ) from error
+    return found
+
+
+def _of_kind(text: str, like: Any) -> Any:
+    """Read a value like another; of several numbers as its first, and `none` where None is the usual."""
+    if isinstance(like, tuple):
+        return tuple(_of_kind(word.strip(), like[0]) for word in text.split(","))
+    if like is None:
+        return None if text.lower() == "none" else int(text)
+    return _value(text, like, "")
 
 
 def _read(setting: str, recipe: Recipe) -> tuple[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atypia.cli import options
+from atypia.cli.clustering import clustered
 from atypia.cli.command import Taught
 
 if TYPE_CHECKING:
@@ -72,20 +73,10 @@ def split(
     asked = {name: size for name, size in sizes.items() if size}
     collection = read_collections(scans, root=root)
     if cluster and by_group:
-        collection = _clustered(collection)
+        collection = clustered(collection)
     table = split_collection(collection, sizes=asked, seed=seed, by_group=by_group)
     write_collection(table, out)
     _tell(table, out)
-
-
-def _clustered(collection: Collection) -> Collection:
-    """Give scans without a group that of their near-copies, and say so."""
-    from atypia.copies import cluster_ungrouped
-
-    clustered, note = cluster_ungrouped(collection)
-    if note:
-        click.echo(note, err=True)
-    return clustered
 
 
 def _tell(table: Collection, out: Path) -> None:

@@ -38,9 +38,10 @@ def is_cluster(group: str | None) -> bool:
 
 
 def cluster_ungrouped(collection: Collection, *, workers: int = 2) -> tuple[Collection, str | None]:
-    """Give the rows without a group their clusters of near-copies, and say so in one line.
+    """Give the rows without a group their clusters of near-copies, and say what was found.
 
-    Where every row has a group nothing is read, and the line is None.
+    That is a sentence without its end, for the caller knows what follows of it. Where every row has a group
+    nothing is read, and it is None.
     """
     bare = sum(row.group is None for row in collection)
     if not bare:
@@ -51,12 +52,10 @@ def cluster_ungrouped(collection: Collection, *, workers: int = 2) -> tuple[Coll
 
 def _told(collection: Collection, copies: Copies, bare: int) -> str:
     sizes = [size for cluster, size in Counter(copies.clusters).items() if cluster >= 0 and size > 1]
-    found = f"{len(sizes)} clusters of near-copies with {sum(sizes)} scans" if sizes else "no near-copies"
+    clusters = "1 cluster" if len(sizes) == 1 else f"{len(sizes)} clusters"
+    found = f"{clusters} of near-copies with {sum(sizes)} scans" if sizes else "no near-copies"
     unread = f" ({len(copies.unreadable)} could not be read)" if copies.unreadable else ""
-    return (
-        f"No group is known of {bare} of {len(collection)} scans: {found}{unread}, and copies stay together; "
-        "slices of one patient may still stand on both sides."
-    )
+    return f"No group is known of {bare} of {len(collection)} scans: {found}{unread}"
 
 
 def _group(cluster: int, known: dict[int, set[str]]) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import BinaryIO
@@ -16,6 +14,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from atypia.errors import UnreadableScan
+from atypia.in_order import in_order
 from atypia.progress import progress
 from atypia.reading.picture import read_picture
 from atypia.reading.row import Row
@@ -79,10 +78,10 @@ def read_thumbnails(rows: Sequence[Row], *, workers: int = 2) -> Thumbnails:
     flat = np.ones(len(rows), bool)
     digests: list[bytes] = []
     errors: list[tuple[int, str]] = []
-    read = progress(_read_all(rows, workers), total=len(rows), label="looking for copies", unit="scan")
-    for place, found in enumerate(read):
+    read = in_order(_read, rows, workers=workers, ahead=AHEAD)
+    for place, found in enumerate(progress(read, total=len(rows), label="looking for copies")):
         if isinstance(found, UnreadableScan):
-            errors.append((place, str(found)))
+            errors.append((place, found.brief))
             digests.append(b"")
             continue
         thumbnail, digest = found
@@ -94,21 +93,6 @@ def read_thumbnails(rows: Sequence[Row], *, workers: int = 2) -> Thumbnails:
 
 
 Read = tuple[Thumbnail | None, bytes] | UnreadableScan
-
-
-def _read_all(rows: Sequence[Row], workers: int) -> Iterator[Read]:
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Read]] = deque()
-        try:
-            for row in rows:
-                waiting.append(pool.submit(_read, row))
-                if len(waiting) >= AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _read(row: Row) -> Read:

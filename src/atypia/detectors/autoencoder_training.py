@@ -21,9 +21,9 @@ from atypia.networks.checkpoint import History
 from atypia.networks.export import check_export, to_onnx
 from atypia.networks.network import Network, build, check_stages
 from atypia.networks.recipe import Recipe
-from atypia.networks.reconstructor import make_reconstructor
+from atypia.networks.reconstructor import make_reconstructor, plan_of
 from atypia.networks.scoring import make_scorer
-from atypia.networks.training import Plan, train
+from atypia.networks.training import train
 from atypia.networks.whitening import Whitening
 
 CELLS_PER_SCAN = 40
@@ -53,7 +53,7 @@ def train_autoencoder(
     inputs = network.features if front is None else [front.input]
     model = make_reconstructor(network, recipe, inputs)
     examples = _examples(recipe, views, encoder)
-    plan = Plan(recipe, context.seed, context.work / "checkpoint.npz", context.resume)
+    plan = plan_of(recipe, model, context.seed, context.work / "checkpoint.npz", context.resume)
     history = train(model, examples, plan, _mixed(recipe, encoder, context))
     scorer = make_scorer(network, recipe, inputs, views.size, None if front is None else front.input)
     return Trained(to_onnx(scorer), history)

@@ -13,10 +13,12 @@ class FitContext:
     """What a fit is told beside the healthy scans.
 
     `work` holds its caches and checkpoints and outlives a kill; `resume` goes on from what lies there.
-    `labelled` is a mixed set whose loss may be reported; it never chooses anything.
+    `groups` are those of the healthy scans, in order, None where unknown; what is kept aside within a fit is
+    whole groups. `labelled` is a mixed set whose loss may be reported; it never chooses anything.
     """
 
     work: Path
     seed: int = 0
     resume: bool = False
     labelled: PreparedSet | None = None
+    groups: tuple[str | None, ...] = ()

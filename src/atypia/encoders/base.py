@@ -44,15 +44,22 @@ class Encoder:
     def __call__(self, pixels: Image) -> list[NDArray[np.float32]]:
         """Return one feature map for each cut, channels last.
 
-        Raises BadOption for pixels that are not (N, S, S) with S a multiple of the coarsest stride.
+        Raises BadOption for pixels that are not (N, S, S) with S a multiple of the coarsest stride, or not of
+        the one size that a graph takes.
         """
+        session = self._session
+        only = session.get_inputs()[0].shape[1]
+        if isinstance(only, int) and pixels.shape[1:] != (only, only):
+            raise BadOption(
+                f"Encoder {self.name}: expected pixels of shape (N, {only}, {only}), the only size that it "
+                f"takes, received {pixels.shape}. Choose size {only} for the preparation, or another encoder."
+            )
         step = max(self.strides)
         if pixels.ndim != 3 or pixels.shape[1] % step or pixels.shape[2] % step:
             raise BadOption(
                 f"Encoder {self.name}: expected pixels of shape (N, S, S) with S a multiple of {step}, "
                 f"received {pixels.shape}. Choose another size for the preparation."
             )
-        session = self._session
         feed = {session.get_inputs()[0].name: np.ascontiguousarray(pixels, dtype=np.float32)}
         outputs: list[NDArray[np.float32]] = session.run(None, feed)
         return outputs

@@ -30,6 +30,8 @@ def on_one_grid(encoder: Encoder) -> Encoder:
 def _average(graph: onnx.GraphProto, output: str, factor: int) -> None:
     """Average an output over squares, in front of the transposition that puts its channels last."""
     place, last = next((i, node) for i, node in enumerate(graph.node) if output in node.output)
+    if last.op_type != "Transpose" or any(output in node.input for node in graph.node):
+        place, last = _transposed_twice(graph, output, place, last)
     finer, coarser = last.input[0], f"{output}_averaged"
     pool = helper.make_node(
         "AveragePool", [finer], [coarser], kernel_shape=[factor, factor], strides=[factor, factor]
@@ -40,3 +42,16 @@ def _average(graph: onnx.GraphProto, output: str, factor: int) -> None:
         if put.name == output:
             for axis in (1, 2):
                 put.type.tensor_type.shape.dim[axis].Clear()
+
+
+def _transposed_twice(
+    graph: onnx.GraphProto, output: str, place: int, maker: onnx.NodeProto
+) -> tuple[int, onnx.NodeProto]:
+    """Put an output's channels first and then last again; return that last node and its place."""
+    finer, first = f"{output}_finer", f"{output}_channels_first"
+    for node in graph.node:
+        node.input[:] = [finer if name == output else name for name in node.input]
+    maker.output[:] = [finer if name == output else name for name in maker.output]
+    graph.node.insert(place + 1, helper.make_node("Transpose", [finer], [first], perm=[0, 3, 1, 2]))
+    graph.node.insert(place + 2, helper.make_node("Transpose", [first], [output], perm=[0, 2, 3, 1]))
+    return place + 2, graph.node[place + 2]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, rankdata
 
 from atypia.errors import BadOption
-from atypia.evaluation.intervals import NOWHERE, Interval
+from atypia.evaluation.intervals import Interval
 
 Floats = NDArray[np.float64]
 _Z = 1.959963984540054
@@ -67,24 +67,6 @@ def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> DeLong:
     interval = (max(difference - _Z * error, -1.0), min(difference + _Z * error, 1.0))
     p_value = float(2 * norm.sf(abs(difference) / error))
     return DeLong(float(areas[0]), float(areas[1]), interval, p_value)
-
-
-def delong_interval(labels: ArrayLike, scores: ArrayLike) -> Interval:
-    """Return the 95 % interval of one AUROC, by its logit; NaN with fewer than two scans of a label.
-
-    Pepe (2003), "The Statistical Evaluation of Medical Tests", section 5.2.5.
-    """
-    abnormal = np.asarray(labels, dtype=bool)
-    if min(int(abnormal.sum()), int((~abnormal).sum())) < 2:
-        return NOWHERE
-    of_abnormal, of_normal = _placements(np.asarray(scores, np.float64)[None], abnormal)
-    area = float(of_abnormal.mean())
-    variance = of_abnormal.var(ddof=1) / of_abnormal.size + of_normal.var(ddof=1) / of_normal.size
-    if not 0 < area < 1:
-        return area, area
-    logit, error = math.log(area / (1 - area)), math.sqrt(variance) / (area * (1 - area))
-    low, high = (1 / (1 + math.exp(-(logit + sign * _Z * error))) for sign in (-1, 1))
-    return low, high
 
 
 def _placements(scores: Floats, abnormal: NDArray[np.bool_]) -> tuple[Floats, Floats]:

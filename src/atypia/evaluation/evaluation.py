@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from atypia.evaluation.baselines import Baselines, measure_baselines
 from atypia.evaluation.cases import Cases
 from atypia.evaluation.cautions import cautions_of
@@ -18,6 +16,7 @@ from atypia.evaluation.group_metrics import GroupMetrics, measure_groups
 from atypia.evaluation.image_metrics import ImageMetrics
 from atypia.evaluation.p_value_metrics import PValueMetrics
 from atypia.evaluation.pixel_metrics import PixelMetrics
+from atypia.evaluation.plain import plain
 from atypia.evaluation.resampling import RESAMPLES
 from atypia.evaluation.strata import COLUMNS, Parting, Stratum
 from atypia.evaluation.verdicts import Unfit, Unreadable, Verdicts
@@ -84,7 +83,7 @@ class Evaluation:
             "resampling": self._resampling(),
             "provenance": {**self.provenance, "unlabelled": self.unlabelled, "problems": self.problems},
         }
-        return _json(values)  # type: ignore[no-any-return]
+        return plain(values)  # type: ignore[no-any-return]
 
     def _by(self, column: str) -> dict[str, Any]:
         return {stratum.name: stratum.to_dict() for stratum in self.strata.get(column, ())}
@@ -138,22 +137,17 @@ def evaluate(
     NaN. Raises BadTable where no row is labelled, a finding has no row, two have one name, their thresholds
     differ, or none could be judged.
     """
-    threshold = math.nan if pixel_threshold is None else pixel_threshold
-    gathering = Gathering(collection, heatmaps=heatmaps, pixel_threshold=threshold, pixel_usual=pixel_usual)
-    for finding in findings:
-        gathering.add(finding)
-    verdicts, promised = gathering.verdicts(), math.nan if alpha is None else alpha
-    unreadable, unfit = tuple(gathering.unreadable), tuple(gathering.unfit)
-    parting = Parting(verdicts, gathering.threshold, promised, unreadable, unfit, resamples)
+    gathering = Gathering(
+        collection,
+        heatmaps=heatmaps,
+        pixel_threshold=_number(pixel_threshold),
+        pixel_usual=pixel_usual,
+    )
+    gathering.add_all(findings)
+    parting = _parting(gathering, _number(alpha), resamples)
+    verdicts = parting.verdicts
     return Evaluation(
-        image=ImageMetrics.of(
-            verdicts,
-            gathering.threshold,
-            unreadable=len(unreadable),
-            unfit=len(unfit),
-            alpha=promised,
-            resamples=resamples,
-        ),
+        image=parting.whole(),
         pixel=gathering.pixel(resamples),
         verdicts=verdicts,
         cases=gathering.cases(),
@@ -161,29 +155,25 @@ def evaluate(
         p_values=PValueMetrics.of(verdicts, calibration_groups),
         strata={column: parting.by(column) for column in COLUMNS},
         baselines=measure_baselines(verdicts, gathering.rows, resamples) if baselines else None,
-        unreadable=unreadable,
-        unfit=unfit,
+        unreadable=parting.unreadable,
+        unfit=parting.unfit,
         unlabelled=gathering.unlabelled,
         resamples=resamples,
         leaks=leaks,
         cautions=cautions_of(verdicts),
         problems=tuple(gathering.problems),
-        provenance={"source": collection.source, **(provenance or {})},
+        provenance={"source": collection.title, **(provenance or {})},
     )
+
+
+def _parting(gathering: Gathering, alpha: float, resamples: int) -> Parting:
+    unreadable, unfit = tuple(gathering.unreadable), tuple(gathering.unfit)
+    return Parting(gathering.verdicts(), gathering.threshold, alpha, unreadable, unfit, resamples)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _dict(part: Any) -> dict[str, Any] | None:
     return None if part is None else part.to_dict()
-
-
-def _json(value: Any) -> Any:
-    """Return the value with plain types, and None for numbers that JSON has not."""
-    if isinstance(value, Mapping):
-        return {str(key): _json(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
-        return [_json(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return _json(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | bool | int) else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -48,6 +49,11 @@ class Gathering:
         self.unfit: list[Unfit] = []
         self.unlabelled = 0
         self.problems: list[str] = []
+
+    def add_all(self, findings: Iterable[Finding]) -> None:
+        """Take all findings of a stream; raise BadTable where one does not belong."""
+        for finding in findings:
+            self.add(finding)
 
     def add(self, finding: Finding) -> None:
         """Take one finding; raise BadTable where it does not belong."""
@@ -137,7 +143,8 @@ class Gathering:
             truth = read_mask(row.mask) if abnormal and row.mask is not None else None
             self._pixels.add(group, finding.heatmap, truth, abnormal=abnormal)
         except (UnreadableScan, ValueError) as error:
-            self.problems.append(f"{row.name}: not in the pixel figures: {error}")
+            told = error.brief if isinstance(error, UnreadableScan) else error
+            self.problems.append(f"{row.name}: not in the pixel figures: {told}")
 
 
 def _taken(row: Row) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from atypia.errors import BadTable
 from atypia.reading.collection import Collection
@@ -25,28 +25,33 @@ def leaks_of(table: Collection, split: str) -> Iterator[str]:
 
 def leak_note(table: Collection, tested: tuple[str, ...] = TESTED) -> str | None:
     """Say where groups stand both among the scans learned from and among those tested on."""
-    learned = {row.group for row in table if row.split in LEARNED and row.group is not None}
-    rows = [row for row in table if row.split in tested]
-    touched = sum(row.group in learned for row in rows)
+    touched, of = _touched(table, LEARNED, tested)
     if not touched:
         return None
     return (
-        f"{WORD}: {touched} of {len(rows)} test scans belong to a group (a patient, or copies of one image) "
+        f"{WORD}: {touched} of {of} test scans belong to a group (a patient, or copies of one image) "
         "that was also learned from or calibrated on. The figures are too good."
     )
 
 
 def calibration_leak(table: Collection) -> str | None:
     """Say where groups stand both among the scans learned from and among those for the threshold."""
-    learned = {row.group for row in table if row.split == "train" and row.group is not None}
-    rows = [row for row in table if row.split == "threshold"]
-    touched = sum(row.group in learned for row in rows)
+    touched, of = _touched(table, ("train",), ("threshold",))
     if not touched:
         return None
     return (
-        f"{WORD}: {touched} of {len(rows)} scans for the threshold belong to a group (a patient, or copies "
+        f"{WORD}: {touched} of {of} scans for the threshold belong to a group (a patient, or copies "
         "of one image) that is also learned from. The threshold comes out too low: its promise does not hold."
     )
+
+
+def _touched(
+    table: Collection, learned: Container[str | None], tested: Container[str | None]
+) -> tuple[int, int]:
+    """Return how many scans of the splits tested have a group in the splits learned from, and of how many."""
+    groups = {row.group for row in table if row.split in learned and row.group is not None}
+    rows = [row for row in table if row.split in tested]
+    return sum(row.group in groups for row in rows), len(rows)
 
 
 def learned_note(touched: int, tested: int) -> str | None:

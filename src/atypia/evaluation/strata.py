@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +52,18 @@ class Stratum:
 
 @dataclass(frozen=True, eq=False)
 class Parting:
-    """What strata are measured on: the verdicts, the threshold, and the scans that were not judged."""
+    """What all scans and their strata are measured on: verdicts, the threshold, and what was not judged."""
 
     verdicts: Verdicts
     threshold: float
     alpha: float = math.nan
-    unreadable: Sequence[Unreadable] = ()
-    unfit: Sequence[Unfit] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    unfit: tuple[Unfit, ...] = ()
     resamples: int = 0
+
+    def whole(self) -> ImageMetrics:
+        """Return the figures of all scans together."""
+        return self._measured(self.verdicts, unreadable=len(self.unreadable), unfit=len(self.unfit))
 
     def by(self, column: str) -> tuple[Stratum, ...]:
         """Return the strata of one of COLUMNS by name; kinds only where they have abnormal scans."""
@@ -85,7 +88,7 @@ class Parting:
             chosen = chosen | ~labels
         image = None
         if not alone and len(set(labels[chosen].tolist())) == 2:
-            image = self._measured(chosen, unreadable=unreadable, unfit=unfit)
+            image = self._measured(self.verdicts.where(chosen), unreadable=unreadable, unfit=unfit)
         normal, abnormal = int((chosen & ~labels).sum()), int((chosen & labels).sum())
         return Stratum(name, normal, abnormal, own, image, unreadable, unfit)
 
@@ -94,9 +97,9 @@ class Parting:
         lost |= {entry.kind for entry in self.unfit if entry.abnormal}
         return stratum.abnormal > 0 or stratum.name in lost
 
-    def _measured(self, chosen: NDArray[np.bool_], *, unreadable: int, unfit: int) -> ImageMetrics:
+    def _measured(self, verdicts: Verdicts, *, unreadable: int, unfit: int) -> ImageMetrics:
         return ImageMetrics.of(
-            self.verdicts.where(chosen),
+            verdicts,
             self.threshold,
             unreadable=unreadable,
             unfit=unfit,

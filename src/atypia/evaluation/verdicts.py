@@ -47,10 +47,6 @@ class Verdicts:
             {name: tuple(column[place] for place in places) for name, column in self.taken.items()},
         )
 
-    def of_kind(self, kind: str) -> NDArray[np.bool_]:
-        """Return True (N,) where a scan is of this kind."""
-        return np.array([own == kind for own in self.kinds], dtype=bool)
-
     def bootstrap(self, resamples: int) -> GroupBootstrap:
         """Return the bootstrap over the groups of these scans; one without a group is its own."""
         groups = self.groups or (None,) * len(self)

@@ -16,8 +16,6 @@ from atypia.scan import Image, Mask
 
 ENCODER, CUT = "efficientnet-lite0", ("stage4", "stage8", "stage16")
 EDGE = 6
-BANDS = 6 * 112
-"""The last features of a look are those of its bands: six medians of 112 channels."""
 _NORMAL_QUARTILE = 0.6745
 
 
@@ -66,7 +64,7 @@ def look_at(pixels: Image, foreground: Mask, threads: int | None = None) -> Look
     maps = look_encoder(threads)(small)
     features = [_spread(map_, _cells(heads, map_.shape[1])) for map_ in maps]
     return Looks(
-        np.concatenate([*features, bands_of(maps[-1])], axis=1),
+        np.concatenate([*features, _bands_of(maps[-1])], axis=1),
         np.array([_noise(scan, head) for scan, head in zip(pixels, foreground, strict=True)]),
         np.array([ct_index(scan, head) for scan, head in pairs]),
     )
@@ -90,7 +88,7 @@ def _spread(maps: NDArray[np.float32], cells: Mask) -> NDArray[np.float32]:
     return np.concatenate([ordered[np.arange(count), place] for place in places], axis=1)
 
 
-def bands_of(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+def _bands_of(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return medians (N, 6 C) over three bands of rows and three of columns."""
     count, grid, _, channels = maps.shape
     edges = [round(part * grid / 3) for part in range(4)]
@@ -102,9 +100,14 @@ def bands_of(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _noise(pixels: Image, head: Mask) -> float:
     """Return the noise well inside the head, looked at on every second pixel each way."""
-    rows = [pixels[first : len(pixels) - 2 + first] for first in range(3)]
-    across = rows[0] - 2 * rows[1] + rows[2]
-    rough = (across[:, :-2] - 2 * across[:, 1:-1] + across[:, 2:])[EDGE::2, EDGE::2]
+    rough = second_differences(pixels)[EDGE::2, EDGE::2]
     inner = head[1:-1, 1:-1][EDGE::2, EDGE::2]
     values = np.abs(rough[inner] if inner.any() else rough)
     return float(np.median(values)) / (6 * _NORMAL_QUARTILE)
+
+
+def second_differences(pixels: Image) -> Image:
+    """Return how far each pixel departs from its neighbours (H - 2, W - 2), by the mask of Immerkaer."""
+    rows = [pixels[first : len(pixels) - 2 + first] for first in range(3)]
+    across = rows[0] - 2 * rows[1] + rows[2]
+    return np.asarray(across[:, :-2] - 2 * across[:, 1:-1] + across[:, 2:], pixels.dtype)

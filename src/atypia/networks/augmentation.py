@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -34,12 +36,16 @@ def augment(pixels: Image, foreground: Mask, seeds: list[tuple[int, ...]]) -> tu
 
 
 def _alter(pixels: Image, foreground: Mask, rng: np.random.Generator) -> tuple[Image, Mask]:
+    moved, head = move((pixels, foreground.astype(np.float32)), rng)
+    return shade(moved, rng), head > 0.5
+
+
+def move(layers: Sequence[Image], rng: np.random.Generator) -> list[Image]:
+    """Mirror, turn, scale and shift pictures (S, S) that lie on each other, all alike."""
     if rng.random() < 0.5:
-        pixels, foreground = pixels[:, ::-1], foreground[:, ::-1]
-    matrix, offset = _affine(pixels.shape[0], rng)
-    moved = ndimage.affine_transform(pixels, matrix, offset, order=1)
-    head = ndimage.affine_transform(foreground.astype(np.float32), matrix, offset, order=1) > 0.5
-    return _intensity(moved, rng), head
+        layers = [layer[:, ::-1] for layer in layers]
+    matrix, offset = _affine(layers[0].shape[0], rng)
+    return [ndimage.affine_transform(layer, matrix, offset, order=1) for layer in layers]
 
 
 def _affine(size: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -50,7 +56,8 @@ def _affine(size: int, rng: np.random.Generator) -> tuple[Array, Array]:
     return matrix, centre - matrix @ centre + rng.uniform(-SHIFT, SHIFT, 2) * size
 
 
-def _intensity(pixels: Image, rng: np.random.Generator) -> Image:
+def shade(pixels: Image, rng: np.random.Generator) -> Image:
+    """Alter the grey values of a picture (S, S) in [0, 1]: gamma, bias field, blur, Rician-like noise."""
     out = np.clip(pixels, 0, 1) ** np.exp(rng.uniform(-GAMMA, GAMMA))
     axis = np.linspace(-1, 1, len(pixels), dtype=np.float32)
     slope = rng.normal(0, BIAS, 2)

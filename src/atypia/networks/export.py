@@ -10,7 +10,8 @@ import math
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,14 @@ def check_export() -> None:
         raise MissingExtra(f"Exporting a network ({CONVERTERS[backend]})", "train")
 
 
-def to_onnx(model: Any) -> bytes:
-    """Return the graph of a scoring model: its inputs named as in Keras, its outputs as in OUTPUTS."""
+def to_onnx(model: Any, outputs: Sequence[str] = OUTPUTS) -> bytes:
+    """Return the graph of a scoring model: its inputs named as in Keras, its outputs as in `outputs`."""
     check_export()
     wide = _wide_layer(model)
     graph = _converted(model if wide is None else _without(model, wide))
     if wide is not None:
         _put_in_front(graph.graph, wide)
-    _rename(graph.graph, [put.name for put in graph.graph.output], list(OUTPUTS))
+    _rename(graph.graph, [put.name for put in graph.graph.output], list(outputs))
     graph.producer_name, graph.producer_version = "atypia", ""
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString())
@@ -63,11 +64,32 @@ def _converted(model: Any) -> onnx.ModelProto:
         for put in model.inputs
     ]
     with tempfile.TemporaryDirectory() as folder, _quiet():
+        if CONVERTERS[keras().backend.backend()] == "tf2onnx":
+            _teach_erfc()
         path = Path(folder) / "network.onnx"
         model.export(path, format="onnx", verbose=False, input_signature=[signature])
         graph = onnx.load(path)
     _rename(graph.graph, [put.name for put in graph.graph.input], [put.name for put in model.inputs])
     return graph
+
+
+@cache
+def _teach_erfc() -> None:
+    """Teach tf2onnx the complement of the error function, which TensorFlow writes for Keras' GELU."""
+    from tf2onnx import utils
+    from tf2onnx.handler import tf_op
+
+    class Erfc:
+        @classmethod
+        def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
+            (shape,), (kind,) = node.output_shapes, node.output_dtypes
+            given, outputs = node.input[0], node.output
+            ctx.remove_node(node.name)
+            one = ctx.make_const(utils.make_name("one"), np.ones((), utils.map_onnx_to_numpy_type(kind)))
+            erf = ctx.make_node("Erf", [given]).output[0]
+            ctx.make_node("Sub", [one.output[0], erf], outputs=outputs, shapes=[shape], dtypes=[kind])
+
+    tf_op("Erfc")(Erfc)
 
 
 def _wide_layer(model: Any) -> Any | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,20 @@ def blur(pictures: Any, sigma: float) -> Any:
     return x[..., 0]
 
 
-def ssim_error(truth: Any, reconstruction: Any) -> Any:
-    """Return 1 - SSIM per pixel, (N, S, S), in [0, 2].
+def multiplied_blur(maps: Any, sigma: float) -> Any:
+    """Smooth (..., G, G) as `blur` does, by one matrix for each axis: quicker for many maps of few cells."""
+    ops = keras().ops
+    size = int(maps.shape[-1])
+    steps = np.abs(np.arange(size)[:, None] - np.arange(size))
+    kernel = gaussian_kernel(sigma)
+    radius = len(kernel) // 2
+    weights = np.where(steps <= radius, kernel[np.minimum(radius + steps, len(kernel) - 1)], 0)
+    matrix = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return ops.matmul(ops.matmul(matrix, maps), matrix.T)
+
+
+def ssim_error(truth: Any, reconstruction: Any, blur: Callable[[Any, float], Any] = blur) -> Any:
+    """Return 1 - SSIM per pixel, (N, S, S), in [0, 2]; `blur` is what averages around each.
 
     Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural
     similarity", IEEE TIP 13(4), 2004, equation 13, for pictures in [0, 1].

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +10,7 @@ import numpy as np
 from atypia.errors import BadOption
 from atypia.keras_backend import keras
 from atypia.networks.recipe import Recipe
+from atypia.networks.seeded import seeded
 from atypia.networks.whitening import Whitening
 
 # Keeps the first steps of a variational network from overflowing.
@@ -71,24 +69,13 @@ def build(
     grid = min(shape[0] for shape in shapes)
     if features is None:
         features = [keras().Input(shape, name=f"features_{i}") for i, shape in enumerate(shapes)]
-    with _seeded(seed):
+    with seeded(seed):
         pooled = [_pool(f, shape[0] // grid) for f, shape in zip(features, shapes, strict=True)]
         components = _components(pooled, whitening)
         read = _flat_layers(components, grid) if components is not None else _join(pooled)
         mean, log_variance, code = _bottleneck(recipe, read, seed)
         expected, reconstruction = _decode(recipe, code, size, grid, components)
     return Network(features, reconstruction, components, expected, mean, log_variance)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Make the weights that Keras draws follow from `seed`, and leave Python's own generator as it was."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
 
 
 def _pool(features: Any, factor: int) -> Any:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from atypia.keras_backend import keras
 from atypia.networks import losses
 from atypia.networks.network import Network
 from atypia.networks.recipe import Recipe
+from atypia.networks.training import Plan
 
 
 def make_reconstructor(network: Network, recipe: Recipe, inputs: list[Any]) -> Any:
     """Return a compiled Keras model `inputs -> reconstruction` whose loss follows the recipe.
 
-    Its attribute `kl_now` is the weight of the Kullback-Leibler term, to be annealed by the loop.
+    Its attribute `kl_now` is the weight of the Kullback-Leibler term, which `plan_of` anneals.
     Metrics: `loss`, `pixels` (mean squared error), and `features`, `ssim` or `kl` where they apply.
     """
     k = keras()
@@ -49,6 +51,26 @@ def make_reconstructor(network: Network, recipe: Recipe, inputs: list[Any]) -> A
     rate = recipe.learning_rate * (0.1 if recipe.fine_tune else 1.0)
     model.compile(optimizer=optimizer(rate, **options), jit_compile=False)
     return model
+
+
+def plan_of(recipe: Recipe, model: Any, seed: int, checkpoint: Path, resume: bool = False) -> Plan:
+    """Return how a reconstructor is trained after its recipe."""
+
+    def anneal(epoch: int) -> None:
+        model.kl_now.assign(recipe.kl_weight * min(1.0, (epoch + 1) / max(1, recipe.kl_anneal)))
+
+    return Plan(
+        settings={name: value for name, value in recipe.to_dict().items() if name != "epochs"},
+        seed=seed,
+        checkpoint=checkpoint,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        epoch_size=recipe.epoch_size,
+        views=recipe.augment + 1,
+        resume=resume,
+        before_epoch=anneal,
+    )
 
 
 def part_names(recipe: Recipe) -> list[str]:

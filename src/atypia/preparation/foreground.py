@@ -27,11 +27,13 @@ _ALIKE, _LONG = 0.4, 2.0
 class Foreground:
     """The head on a grid reduced by a whole `factor`: `mask` bool (ceil(H / factor), ceil(W / factor)).
 
-    `heads` counts the pieces that are about as large as it: a montage has several.
+    `picture` is the slice on that grid, smoothed. `heads` counts the pieces that are about as large as the
+    head: a montage has several.
     """
 
     mask: Mask
     factor: int
+    picture: Image
     heads: int = 1
 
     @property
@@ -62,7 +64,7 @@ def find_foreground(pixels: Image) -> Foreground | None:
     # Half of Otsu's level: dim tissue beside bright fat belongs to the head as well.
     differs = contrast > max(0.5 * _otsu(contrast, highest), 0.06 * highest)
     found = _largest_piece(differs)
-    return None if found is None else Foreground(found[0], factor, found[1])
+    return None if found is None else Foreground(found[0], factor, grid, found[1])
 
 
 def _reduce(pixels: Image, factor: int) -> Image:

@@ -35,6 +35,11 @@ class Collection:
         return replace(self, rows=tuple(rows))
 
     @property
+    def title(self) -> str:
+        """The names of the files or folders that list the scans, without the way to them."""
+        return ", ".join(Path(part).absolute().name or part for part in self.source.split(", "))
+
+    @property
     def has_labels(self) -> bool:
         """Whether any scan has a label."""
         return any(row.label is not None for row in self.rows)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from atypia.atomic import atomic
+from atypia.atomic import write_whole
 from atypia.monitoring.monitor import Alarm, StratumWatch, Watch
 from atypia.notice import RESEARCH_USE_ONLY
-from atypia.report.plate import FONTS, Plate, chart
+from atypia.report.page import render, write_json
+from atypia.report.plate import Plate, chart
 from atypia.report.theme import BODY, SMALL, Theme, dress, new_figure
 
 WIDTH = 9.0
@@ -42,11 +39,9 @@ def write_drift(watch: Watch, out: Path, command: str | None = None) -> Path:
     with style.context("default"):
         plates = [_plate(place, stratum, watch) for place, stratum in enumerate(watch.strata)]
     for plate in plates:
-        _write(out / "figures" / f"{plate.name}.png", plate.png)
-    numbers = json.dumps(watch.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    _write(out / "monitor.json", numbers.encode("utf-8", "backslashreplace"))
-    page = _render(watch, plates, command)
-    _write(out / "monitor.html", page.encode("utf-8", "backslashreplace"))
+        write_whole(out / "figures" / f"{plate.name}.png", plate.png)
+    write_json(out / "monitor.json", watch.to_dict())
+    write_whole(out / "monitor.html", _page(watch, plates, command))
     return out / "monitor.html"
 
 
@@ -89,15 +84,9 @@ def _line(stratum: StratumWatch) -> _Line:
     )
 
 
-def _render(watch: Watch, plates: list[Plate], command: str | None) -> str:
-    environment = Environment(
-        loader=PackageLoader("atypia.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("drift.html.jinja").render(
+def _page(watch: Watch, plates: list[Plate], command: str | None) -> str:
+    return render(
+        "drift.html.jinja",
         watch=watch,
         settings=watch.settings,
         alarms=[line for stratum in watch.strata for line in told(watch, stratum)],
@@ -107,9 +96,6 @@ def _render(watch: Watch, plates: list[Plate], command: str | None) -> str:
         tables=[name for name, _ in watch.streams.starts],
         command=command,
         notice=RESEARCH_USE_ONLY,
-        fonts=FONTS,
-        written=datetime.now(tz=UTC).strftime("%d %B %Y, %H:%M UTC"),
-        version=version("atypia"),
     )
 
 
@@ -213,8 +199,3 @@ def _mark(plots: list[Axes], alarm: Alarm, theme: Theme) -> None:
         fontsize=SMALL,
         annotation_clip=False,
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)

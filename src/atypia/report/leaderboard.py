@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from atypia.atomic import atomic
+from atypia.atomic import write_whole
+from atypia.evaluation.plain import plain
 from atypia.evaluation.standings import Pairing, Standing, Standings
-from atypia.report.plate import FONTS, Plate, chart
+from atypia.report.page import render, write_json
+from atypia.report.plate import Plate, chart
 from atypia.report.theme import BODY, SMALL, Theme, dress, new_figure
 
 SCHEMA = 1
@@ -106,7 +105,7 @@ class Leaderboard:
             "data": dict(self.facts),
             "notices": self.notices,
         }
-        return _json(values)  # type: ignore[no-any-return]
+        return plain(values)  # type: ignore[no-any-return]
 
     def to_markdown(self) -> str:
         """Return the chief columns as a table in text."""
@@ -141,15 +140,10 @@ def write_leaderboard(board: Leaderboard, out: Path) -> Path:
     with style.context("default"):
         plates = _plates(board)
     for plate in plates:
-        _write(out / "figures" / f"{plate.name}.png", plate.png)
-    text = json.dumps(board.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    _write(out / "compare.json", text.encode("utf-8", "backslashreplace"))
-    _write(
-        out / "compare.md",
-        f"{board.to_markdown()}\n\n{chr(10).join(board.notices)}\n".encode("utf-8", "backslashreplace"),
-    )
-    page = _render(board, plates)
-    _write(out / "compare.html", page.encode("utf-8", "backslashreplace"))
+        write_whole(out / "figures" / f"{plate.name}.png", plate.png)
+    write_json(out / "compare.json", board.to_dict(), indent=2)
+    write_whole(out / "compare.md", "\n".join((board.to_markdown(), "", *board.notices, "")))
+    write_whole(out / "compare.html", render("leaderboard.html.jinja", board=board, plates=plates))
     return out / "compare.html"
 
 
@@ -219,47 +213,9 @@ def _short(name: str, most: int = 46) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def _render(board: Leaderboard, plates: list[Plate]) -> str:
-    environment = Environment(
-        loader=PackageLoader("atypia.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=_figure)
-    return environment.get_template("leaderboard.html.jinja").render(
-        board=board,
-        plates=plates,
-        fonts=FONTS,
-        written=datetime.now(tz=UTC).strftime("%d %B %Y, %H:%M UTC"),
-        version=version("atypia"),
-    )
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def _figure(value: float | None, digits: int = 3) -> str:
-    """Return a number for reading, and a dash for one that is undefined."""
-    return f"{value:.{digits}f}" if value is not None and math.isfinite(value) else "–"
-
-
 def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _json(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib import style
 
-from atypia.atomic import atomic
+from atypia.atomic import write_whole
 from atypia.evaluation.evaluation import Evaluation
 from atypia.evaluation.leaks import WORD
 from atypia.notice import RESEARCH_USE_ONLY, SYNTHETIC
@@ -27,8 +23,9 @@ from atypia.report.figure_rows import (
     promise_rows,
     strata_of,
 )
+from atypia.report.page import render, write_json
 from atypia.report.pictures import PictureScale
-from atypia.report.plate import FONTS, Plate
+from atypia.report.plate import Plate
 from atypia.report.plates import (
     case_plates,
     place_plates,
@@ -51,11 +48,9 @@ def write_report(evaluation: Evaluation, out: Path, *, title: str, card: ReportC
     """
     sections = _sections(evaluation, card)
     for plate in (plate for plates in sections.values() for plate in plates):
-        _write(out / "figures" / f"{plate.name}.png", plate.png)
-    metrics = json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    _write(out / "metrics.json", metrics.encode("utf-8", "backslashreplace"))
-    page = _render(evaluation, title, card, sections)
-    _write(out / "report.html", page.encode("utf-8", "backslashreplace"))
+        write_whole(out / "figures" / f"{plate.name}.png", plate.png)
+    write_json(out / "metrics.json", evaluation.to_dict(), indent=2)
+    write_whole(out / "report.html", _page(evaluation, title, card, sections))
     return out / "report.html"
 
 
@@ -74,16 +69,10 @@ def _sections(evaluation: Evaluation, card: ReportCard) -> dict[str, list[Plate]
         }
 
 
-def _render(evaluation: Evaluation, title: str, card: ReportCard, sections: dict[str, list[Plate]]) -> str:
-    environment = Environment(
-        loader=PackageLoader("atypia.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=_figure, flat=_flat, known=math.isfinite)
-    return environment.get_template("report.html.jinja").render(
+def _page(evaluation: Evaluation, title: str, card: ReportCard, sections: dict[str, list[Plate]]) -> str:
+    return render(
+        "report.html.jinja",
+        filters={"flat": _flat, "known": math.isfinite},
         title=title,
         card=card,
         evaluation=evaluation,
@@ -105,23 +94,8 @@ def _render(evaluation: Evaluation, title: str, card: ReportCard, sections: dict
         strata=list(strata_of(evaluation)),
         tiles=tiles(evaluation.image),
         listed=LISTED,
-        fonts=FONTS,
         notices=[RESEARCH_USE_ONLY, *([SYNTHETIC] if card.synthetic else [])],
-        written=datetime.now(tz=UTC).strftime("%d %B %Y, %H:%M UTC"),
-        version=version("atypia"),
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def _figure(value: Any, digits: int = 3) -> str:
-    """Return a number for reading, and a dash for one that is undefined."""
-    if isinstance(value, float):
-        return f"{value:.{digits}f}" if math.isfinite(value) else "–"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:

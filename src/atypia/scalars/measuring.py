@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atypia.errors import UnreadableScan
+from atypia.in_order import in_order
 from atypia.preparation import Preparation, Prepared
 from atypia.preparation.foreground import find_foreground
 from atypia.preparation.intensity import full_scale
@@ -25,7 +24,7 @@ from atypia.scalars.frame import OUTSIDE_SIDE, frame_scalars, outside_thumbnail
 from atypia.scalars.intensity import intensity_scalars
 from atypia.scan import Scan
 
-_PREPARATION = Preparation(size=112)
+_PREPARATION = Preparation(size=112, upright=False)
 _AHEAD = 48
 
 
@@ -74,30 +73,15 @@ def measure_rows(rows: Sequence[Row], *, workers: int = 2, outside: bool = False
     values = np.full((len(rows), len(names)), np.nan)
     around = np.zeros((len(rows), OUTSIDE_SIDE, OUTSIDE_SIDE), np.uint8) if outside else None
     errors: dict[int, str] = {}
-    looks = progress(_looks(rows, workers), total=len(rows), label="measuring")
-    for place, look in enumerate(looks):
+    looks = in_order(_tried, rows, workers=workers, ahead=_AHEAD)
+    for place, look in enumerate(progress(looks, total=len(rows), label="measuring")):
         if isinstance(look, UnreadableScan):
-            errors[place] = str(look)
+            errors[place] = look.brief
             continue
         values[place] = [look.scalars[name] for name in names]
         if around is not None:
             around[place] = look.outside
     return Measured(names, values, errors, around)
-
-
-def _looks(rows: Sequence[Row], workers: int) -> Iterator[_Look | UnreadableScan]:
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[_Look | UnreadableScan]] = deque()
-        try:
-            for row in rows:
-                waiting.append(pool.submit(_tried, row))
-                if len(waiting) >= _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _tried(row: Row) -> _Look | UnreadableScan:

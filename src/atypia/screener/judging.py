@@ -38,7 +38,7 @@ class Judge:
         place = 0
         for item in part:
             if item.prepared is None or scores is None:
-                yield self._unjudged(item, str(item.error))
+                yield self._unjudged(item, item.error.brief if item.error else "It was not scored.")
                 continue
             if math.isfinite(scores.image[place]):
                 yield self._judged(item, item.prepared, scores, place, unfit[place] if unfit else None)

@@ -16,14 +16,14 @@ from atypia.loading import Loaded, load
 from atypia.preparation import Preparation
 from atypia.progress import progress
 from atypia.reading.collection import Row
-from atypia.scan import Scan
+from atypia.scan import Mask, Scan
 
-PIXELS, FOREGROUND = "pixels", "foreground.bits"
+PIXELS, FOREGROUND, INTERIOR = "pixels", "foreground.bits", "interior.bits"
 
 
 @final
 class PreparedFolder:
-    """`count` prepared scans of `size` pixels a side, read by index; pixels as `kind`, foreground as bits."""
+    """`count` prepared scans of `size` pixels a side, read by index; pixels as `kind`, masks as bits."""
 
     def __init__(self, folder: Path, count: int, size: int, kind: type[np.floating[Any]]) -> None:
         self._folder, self._count, self._size, self._kind = folder, count, size, kind
@@ -35,11 +35,15 @@ class PreparedFolder:
         """Return the prepared scans at these places, in this order."""
         area = self._size**2
         pixels = np.memmap(self._folder / PIXELS, self._kind, "r", shape=(self._count, area))[indices]
-        packed = (self._count, -(-area // 8))
-        bits = np.memmap(self._folder / FOREGROUND, np.uint8, "r", shape=packed)[indices]
-        foreground = np.unpackbits(bits, axis=1, count=area).astype(bool)
         shape = (-1, self._size, self._size)
-        return Batch(np.asarray(pixels, np.float32).reshape(shape), foreground.reshape(shape))
+        masks = [self._masks(name, indices).reshape(shape) for name in (FOREGROUND, INTERIOR)]
+        return Batch(np.asarray(pixels, np.float32).reshape(shape), *masks)
+
+    def _masks(self, name: str, indices: NDArray[np.intp]) -> Mask:
+        area = self._size**2
+        packed = (self._count, -(-area // 8))
+        bits = np.memmap(self._folder / name, np.uint8, "r", shape=packed)[indices]
+        return np.unpackbits(bits, axis=1, count=area).astype(bool)
 
 
 def prepare_to_folder(
@@ -59,13 +63,18 @@ def prepare_to_folder(
     count = 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / PIXELS).open("wb") as pixels, (folder / FOREGROUND).open("wb") as foreground:
+        with (
+            (folder / PIXELS).open("wb") as pixels,
+            (folder / FOREGROUND).open("wb") as foreground,
+            (folder / INTERIOR).open("wb") as interior,
+        ):
             for item in progress(load(items, preparation), total=len(items), label=label):
                 if item.prepared is None:
                     failed.append(item)
                     continue
                 pixels.write(item.prepared.pixels.astype(kind).tobytes())
                 foreground.write(np.packbits(item.prepared.foreground).tobytes())
+                interior.write(np.packbits(item.prepared.interior).tobytes())
                 count += 1
     except OSError as error:
         raise not_written(folder, error) from error

@@ -96,7 +96,9 @@ class Screener:
             sources = [item for item in held_out if id(item) not in lost_sources]
             rehearse(self.rule, self.parameter, sources, self.strata)
             fitness = Fitness.learn(learned, aside, seed=seed) if self.fitness else None
-            context = FitContext(folder, seed, resume, self._labelled(labelled, folder))
+            lost_learned = {id(item.source) for item in lost}
+            groups = tuple(item.group for item in train if id(item) not in lost_learned)
+            context = FitContext(folder, seed, resume, self._labelled(labelled, folder), groups)
             self.detector.fit(learned, context)
             threshold, healthy_map = calibrate(
                 self.detector, aside, self.rule, self.parameter, sources=sources, strata=self.strata

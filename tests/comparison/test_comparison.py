@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from atypia.comparison import Contestant, compare
+from atypia.comparison.running import _without_folders
 from atypia.detectors import Nearest
 from atypia.encoders.weights import obtain_weights
 from atypia.errors import BadTable
@@ -21,7 +22,7 @@ from atypia.screener import Screener
 # What the other process runs must be importable there, which a test module is not.
 DIE = Contestant("near", partial(os._exit, 7), {})
 NEAR = Contestant("near", partial(Screener, Nearest("efficientnet-lite0"), Preparation(64)), {"k": "default"})
-BROKEN = Contestant("broken", partial(obtain_weights, Path("nowhere.h5")), {})
+BROKEN = Contestant("broken", partial(obtain_weights, Path("/weights of mine/nowhere.h5")), {})
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +61,30 @@ def test_the_figure_of_the_leaderboard_is_that_of_the_own_report(done):
     assert not (out / "near" / "work").exists()
 
 
+def test_no_way_to_a_folder_stands_in_what_is_left(done, table):
+    out, _ = done
+    left = [path for path in out.rglob("*") if path.suffix in (".html", ".json", ".md", ".csv")]
+    assert {"compare.html", "compare.json", "compare.md", "outcome.json"} <= {path.name for path in left}
+    folders = (str(Path(table.source).parent), str(out), "weights of mine")
+    told = [path.name for path in left if any(f in path.read_text(encoding="utf-8") for f in folders)]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("/data of Jane/w.h5: expected a file, received none.", "w.h5: expected a file, received none."),
+        ("Could not read /data/of/w.h5: none.", "Could not read w.h5: none."),
+        ("w.h5: fetch https://a.org/b/c.h5, 3/4 done.", "w.h5: fetch https://a.org/b/c.h5, 3/4 done."),
+    ],
+)
+def test_folders_are_left_out_of_a_message(message, told):
+    assert _without_folders(message) == told
+
+
 def test_what_is_finished_is_not_run_again_and_another_may_join(done, table, monkeypatch):
     out, found = done
-    monkeypatch.setattr("atypia.comparison._in_own_process", lambda _: 7)
+    monkeypatch.setattr("atypia.comparison.running._in_own_process", lambda _: 7)
     again = compare(table, [NEAR], out)
     assert again.standings.rows == compare(table, [NEAR], out).standings.rows
     assert again.outcomes[0] == found.outcomes[0]
@@ -71,8 +93,8 @@ def test_what_is_finished_is_not_run_again_and_another_may_join(done, table, mon
 def test_another_setting_or_table_is_run_anew(done, table, monkeypatch):
     out, _ = done
     ran = []
-    monkeypatch.setattr("atypia.comparison._kept", lambda _, asked: ran.append(asked))
-    monkeypatch.setattr("atypia.comparison._in_own_process", lambda _: 7)
+    monkeypatch.setattr("atypia.comparison.running._kept", lambda _, asked: ran.append(asked))
+    monkeypatch.setattr("atypia.comparison.running._in_own_process", lambda _: 7)
     fewer = Collection(table.rows[:-1], table.source)
     for contestant, rows in ((NEAR, table), (replace(NEAR, settings={"k": 1}), table), (NEAR, fewer)):
         with pytest.raises(BadTable, match="expected at least one detector to finish"):

@@ -1,0 +1,96 @@
+"""Cells: whitened, locally averaged features of a frozen encoder, all layers on its finest grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atypia.cache import cache_folder
+from atypia.detectors.batch import PreparedSet
+from atypia.detectors.encoded_examples import EncodedExamples
+from atypia.detectors.fit_context import FitContext
+from atypia.detectors.heat import resampling
+from atypia.detectors.views import Views
+from atypia.encoders import Encoder, deepest_cut, load_encoder
+from atypia.encoders.feature_cache import FeatureCache
+from atypia.networks.whitening import Whitening
+
+Array = NDArray[np.float32]
+PER_SCAN = 40
+# "Locally aware": each cell is the mean of its 3x3 neighbourhood (Roth et al. 2022, section 3.1).
+WINDOW = 3
+
+
+def encode_healthy(
+    healthy: PreparedSet,
+    context: FitContext,
+    encoder: str,
+    weights: Path | None,
+    threads: int | None,
+    scales: int,
+) -> tuple[Encoder, EncodedExamples]:
+    """Return the encoder, cut at its deepest `scales` layers, and the healthy scans' features, cached.
+
+    Raises BadOption for what the encoder has not, WeightsError where weights cannot be had.
+    """
+    cut = deepest_cut(encoder, weights, scales)
+    loaded = load_encoder(encoder, cut=cut, weights=weights, threads=threads)
+    views = Views(healthy, context.work / "views", copies=0, seed=context.seed)
+    examples = EncodedExamples(views, loaded, FeatureCache(cache_folder("features")))
+    examples.encode_all()
+    return loaded, examples
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """From the maps of an encoder, one (N, g, g, C) for each layer, to unit vectors (N, G, G, D).
+
+    Each layer is whitened among healthy cells, averaged over 3x3 cells and interpolated to the finest grid;
+    then each has length 1, and all together too, so that a product of two cells is their mean cosine.
+    """
+
+    whitenings: tuple[Whitening, ...]
+
+    @classmethod
+    def learn(cls, examples: EncodedExamples, components: int, seed: int) -> Self:
+        """Learn the whitening of each layer, to at most `components` directions."""
+        rows = examples.sample_cells(PER_SCAN, seed)
+        return cls(tuple(Whitening.learn(layer, components) for layer in rows))
+
+    def __call__(self, maps: list[Array]) -> Array:
+        """Return the cells of these maps."""
+        grid = max(layer.shape[1] for layer in maps)
+        layers = [_placed(whiten(layer), grid) for whiten, layer in zip(self.whitenings, maps, strict=True)]
+        return unit(np.concatenate([unit(layer) for layer in layers], axis=-1))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all of it as arrays by name."""
+        named: dict[str, NDArray[Any]] = {}
+        for i, whitening in enumerate(self.whitenings):
+            named |= {f"layer{i}_mean": whitening.mean, f"layer{i}_matrix": whitening.matrix}
+        return named
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], layers: int) -> Self:
+        """Rebuild from `arrays`; raise KeyError where one is missing."""
+        return cls(
+            tuple(Whitening(arrays[f"layer{i}_mean"], arrays[f"layer{i}_matrix"]) for i in range(layers))
+        )
+
+
+def unit(vectors: Array) -> Array:
+    """Return vectors (..., D) of length 1; one without length stays near 0."""
+    return np.asarray(vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6), np.float32)
+
+
+def _placed(layer: Array, grid: int) -> Array:
+    """Average (N, g, g, K) over the window and interpolate to (N, grid, grid, K), side by side."""
+    n, own, _, channels = layer.shape
+    matrix = resampling(own, grid, WINDOW)
+    rows = (matrix @ layer.reshape(n, own, own * channels)).reshape(n, grid, own, channels)
+    return np.asarray(matrix @ rows)

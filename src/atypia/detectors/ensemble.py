@@ -1,0 +1,166 @@
+"""Ensemble: unlike detectors, brought to the same units by healthy scans kept aside, and combined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from atypia.detectors.base import Detector, Scores, State
+from atypia.detectors.batch import Batch, PreparedSet, batches
+from atypia.detectors.fit_context import FitContext
+from atypia.detectors.healthy_scale import MapScale, ScoreScale, sampled
+from atypia.detectors.member_trial import Trial, try_members
+from atypia.detectors.subset import Subset, kept_aside
+from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
+from atypia.scan import Image
+
+FEWEST = 20
+AT_ONCE = 16
+RULES = ("stouffer", "fisher", "harmonic", "max")
+Array = NDArray[np.float64]
+
+
+@final
+class Ensemble(Detector):
+    """Several detectors as one, calibrated and weighted on healthy scans alone.
+
+    Whole groups of healthy scans, a share `aside` of all, are kept from the members. Their scores turn each
+    member's scores into normal scores (`ScoreScale`), and their pixels each map into surprise (`MapScale`).
+    Score, by `rule`: `stouffer`, the sum of the normal scores over the square root of their number (Stouffer
+    et al., "The American soldier", 1949; for p-values Whitlock 2005); `fisher`, minus twice the sum of the
+    logarithms of the p-values (Fisher 1925), whose correlation (Brown 1975) rescales all scans alike and is
+    left to the threshold; `harmonic`, minus the logarithm of the harmonic mean of the p-values (Wilson, "The
+    harmonic mean p-value for combining dependent tests", PNAS 2019, equation 1); `max`, the highest.
+    Map: the mean of the members' surprise, weighted by how well each finds lesions that are simulated in the
+    scans kept aside (`Trial`), no label being asked for.
+    """
+
+    name: ClassVar[str] = "ensemble"
+
+    def __init__(self, members: Sequence[Detector] = (), rule: str = "stouffer", aside: float = 0.2) -> None:
+        self.members, self.rule, self.aside = tuple(members), rule, aside
+        if rule not in RULES:
+            raise BadOption(f"Expected a rule out of {', '.join(RULES)}; received {rule!r}.")
+        if not 0 < aside < 1:
+            raise BadOption(f"Expected aside between 0 and 1; received {aside}.")
+
+    def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
+        """Fit the members; raise NotEnoughScans below 20 scans, and what a member raises."""
+        if len(self.members) < 2:
+            raise BadOption(f"Expected two members or more in an ensemble; received {len(self.members)}.")
+        if len(healthy) < FEWEST:
+            raise NotEnoughScans(
+                f"The detector 'ensemble' needs at least {FEWEST} healthy scans, received {len(healthy)}."
+            )
+        learned, kept = kept_aside(len(healthy), context.groups, self.aside, context.seed)
+        groups = tuple(context.groups[i] for i in learned) if context.groups else ()
+        for place, member in enumerate(self.members):
+            own = replace(context, work=context.work / f"{place}-{member.name}", groups=groups)
+            member.fit(Subset(healthy, learned), own)
+        self._calibrate(Subset(healthy, kept), context.seed)
+        return self
+
+    def _calibrate(self, aside: PreparedSet, seed: int) -> None:
+        rng = np.random.default_rng((seed, 21))
+        scores: list[list[Array]] = [[] for _ in self.members]
+        values: list[list[Image]] = [[] for _ in self.members]
+        for part in batches(len(aside), AT_ONCE):
+            batch = aside.batch(part)
+            for place, member in enumerate(self.members):
+                found = member.score(batch)
+                scores[place].append(found.image)
+                values[place].append(sampled(rng, found.map, batch.foreground))
+        self.score_scales_ = [ScoreScale.learn(np.concatenate(s)) for s in scores]
+        self.map_scales_ = [MapScale.learn(np.concatenate(v)) for v in values]
+        self.trials_ = try_members(self.members, self.map_scales_, aside, seed)
+        weights = np.array([trial.weight for trial in self.trials_])
+        self.weights_ = (
+            weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
+        )
+
+    def score(self, batch: Batch) -> Scores:
+        """Score prepared scans; near 0 for a healthy one, in units of one standard deviation of them."""
+        self._demand_fitted()
+        found = [member.score(batch) for member in self.members]
+        normal = np.stack([scale(f.image) for scale, f in zip(self.score_scales_, found, strict=True)])
+        heat = np.zeros(batch.pixels.shape, np.float32)
+        for scale, weight, one in zip(self.map_scales_, self.weights_, found, strict=True):
+            heat += np.float32(weight) * scale(one.map)
+        pictures = [one.reconstruction for one in found if one.reconstruction is not None]
+        return Scores(combined(normal, self.rule), heat * batch.foreground, pictures[0] if pictures else None)
+
+    def _demand_fitted(self) -> None:
+        if "weights_" not in self.__dict__:
+            raise BadOption("This detector 'ensemble' has not been fitted: call fit, or load a saved one.")
+
+    def state(self) -> State:
+        """Return the members' states, the scales and the weights."""
+        self._demand_fitted()
+        arrays: dict[str, NDArray[Any]] = {}
+        graphs: dict[str, bytes] = {}
+        members: list[dict[str, Any]] = []
+        for place, member in enumerate(self.members):
+            own = member.state()
+            arrays |= {f"{place}.{name}": values for name, values in own.arrays.items()}
+            graphs |= {f"{place}.{name}": graph for name, graph in own.graphs.items()}
+            members.append({"name": member.name, "parameters": own.parameters})
+            scores, maps = self.score_scales_[place], self.map_scales_[place]
+            arrays |= {f"{place}.scale.knots": scores.knots, f"{place}.scale.normal": scores.normal}
+            arrays |= {f"{place}.map.knots": maps.knots, f"{place}.map.surprise": maps.surprise}
+        parameters = {
+            "settings": {"rule": self.rule, "aside": self.aside, "members": [m.name for m in self.members]},
+            "members": members,
+            "trials": [trial.to_dict() for trial in self.trials_],
+            "weights": self.weights_.tolist(),
+        }
+        return State(parameters, arrays, graphs)
+
+    @classmethod
+    def from_state(cls, state: State, threads: int | None = None) -> Self:
+        """Rebuild; raise CorruptArtefact where a part is missing."""
+        from atypia.detectors import DETECTORS
+
+        try:
+            settings, kept = state.parameters["settings"], state.parameters["members"]
+            members = [
+                DETECTORS[own["name"]].from_state(
+                    State(own["parameters"], _of(state.arrays, place), _of(state.graphs, place)), threads
+                )
+                for place, own in enumerate(kept)
+            ]
+            self = cls(members, settings["rule"], settings["aside"])
+            get = state.arrays.__getitem__
+            self.score_scales_ = [
+                ScoreScale(get(f"{i}.scale.knots"), get(f"{i}.scale.normal")) for i in range(len(members))
+            ]
+            self.map_scales_ = [
+                MapScale(get(f"{i}.map.knots"), get(f"{i}.map.surprise")) for i in range(len(members))
+            ]
+            self.trials_ = [Trial.from_dict(values) for values in state.parameters["trials"]]
+            self.weights_ = np.array(state.parameters["weights"], np.float64)
+        except (KeyError, TypeError, ValueError, BadOption) as error:
+            raise CorruptArtefact(f"The saved detector 'ensemble' cannot be used: {error}.") from error
+        return self
+
+
+def combined(normal: Array, rule: str) -> Array:
+    """Combine normal scores (members, N) to scores (N,); see `Ensemble` for the rules."""
+    if rule == "stouffer":
+        return np.asarray(normal.sum(axis=0) / np.sqrt(len(normal)))
+    if rule == "max":
+        return np.asarray(normal.max(axis=0))
+    logarithms = norm.logsf(normal)
+    if rule == "fisher":
+        return np.asarray(-2 * logarithms.sum(axis=0))
+    return np.asarray(logsumexp(-logarithms, axis=0) - np.log(len(normal)))
+
+
+def _of(parts: dict[str, Any], place: int) -> dict[str, Any]:
+    start = f"{place}."
+    return {name.removeprefix(start): part for name, part in parts.items() if name.startswith(start)}

@@ -1,0 +1,102 @@
+"""How well detectors find simulated lesions in healthy scans kept aside: a choice without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atypia.detectors.base import Detector
+from atypia.detectors.batch import Batch, PreparedSet, batches
+from atypia.detectors.healthy_atlas import reduced
+from atypia.detectors.healthy_scale import MapScale
+from atypia.detectors.lesion_examples import depth
+from atypia.lesions import LesionSettings, LesionSimulator
+from atypia.scan import Image, Mask
+
+AT_ONCE = 16
+MOST_SCANS = 96
+SIDE = 112
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a detector made of simulated lesions: its AUROC, and the average precision of its map."""
+
+    auroc: float
+    precision: float
+
+    @property
+    def weight(self) -> float:
+        """How much its map counts: its average precision."""
+        return self.precision
+
+    def to_dict(self) -> dict[str, float]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Rebuild from `to_dict`; raise TypeError for other names."""
+        return cls(**values)
+
+
+def try_members(
+    members: Sequence[Detector], scales: Sequence[MapScale], healthy: PreparedSet, seed: int
+) -> list[Trial]:
+    """Simulate a lesion in each of at most 96 healthy scans, and judge each detector on them.
+
+    Finding simulated anomalies as a criterion for choosing detectors without labels; the correlation with
+    how they do on real ones is measured in the project's benchmarks.
+    """
+    rng = np.random.default_rng((seed, 23))
+    chosen = np.sort(rng.permutation(len(healthy))[:MOST_SCANS])
+    before: list[list[NDArray[np.float64]]] = [[] for _ in members]
+    after: list[list[NDArray[np.float64]]] = [[] for _ in members]
+    maps: list[list[Image]] = [[] for _ in members]
+    masks: list[Mask] = []
+    for part in batches(len(chosen), AT_ONCE):
+        batch = healthy.batch(chosen[part])
+        ill, mask = with_lesions(batch, rng)
+        masks.append(mask)
+        for place, member in enumerate(members):
+            before[place].append(member.score(batch).image)
+            found = member.score(ill)
+            after[place].append(found.image)
+            maps[place].append(reduced(scales[place](found.map), SIDE))
+    truth = np.concatenate(masks)
+    return [
+        Trial(
+            _auroc(np.concatenate(before[i]), np.concatenate(after[i])),
+            _average_precision(np.concatenate(maps[i]), truth),
+        )
+        for i in range(len(members))
+    ]
+
+
+def with_lesions(batch: Batch, rng: np.random.Generator) -> tuple[Batch, Mask]:
+    """Return healthy scans (N, S, S) with one lesion each, or two, and their masks (N, 112, 112)."""
+    size = batch.pixels.shape[-1]
+    simulate = LesionSimulator(size, LesionSettings(ring=0.1, tissue=0.3, bright=0.75))
+    deep = np.stack([depth(head) for head in batch.foreground])
+    tissue, mask = simulate.add(rng, batch.tissue, deep)
+    pixels = np.clip(tissue * batch.level[:, None, None], 0, 1).astype(np.float32)
+    return Batch(pixels, batch.foreground, batch.brain), reduced(mask.astype(np.float32), SIDE) > 0.5
+
+
+def _auroc(healthy: NDArray[np.float64], ill: NDArray[np.float64]) -> float:
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([healthy, ill]))[len(healthy) :]
+    return float((ranks.mean() - (len(ill) + 1) / 2) / len(healthy))
+
+
+def _average_precision(heat: Image, truth: Mask) -> float:
+    found = truth.ravel()[np.argsort(-heat.ravel(), kind="stable")]
+    if not found.any():
+        return 0.0
+    hits = np.cumsum(found)
+    return float((hits / np.arange(1, len(found) + 1))[found].mean())
