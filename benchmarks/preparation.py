@@ -22,7 +22,7 @@ from atypia.screener import Screener
 VARIANTS: dict[str, dict[str, Any]] = {
     "as shipped": {},
     "not upright": {"upright": False},
-    "interior without a rim": {"interior": "rim"},
+    "interior by a rim of one width": {"interior": "rim"},
     "intensity by tissue": {"intensity": "tissue"},
     "bias field evened out": {"bias_field": True},
     "not cropped": {"crop": False},

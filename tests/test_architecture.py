@@ -17,11 +17,12 @@ LINES = (  # from the top; rooms on one line do not know each other
     ("report", "writing"),
     ("evaluation", "monitoring"),
     ("screener",),
-    ("detectors", "copies", "scalars", "fitness"),
+    ("detectors", "copies", "scalars", "fitness", "recognition"),
     (
         "reading",
         "datasets",
         "preparation",
+        "lesions",
         "encoders",
         "networks",
         "threshold",

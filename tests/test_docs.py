@@ -128,12 +128,14 @@ def test_commands_can_be_typed(path: Path, command: str, monkeypatch: pytest.Mon
         name, below, words = found.resolve_command(context, words)
         assert below, f"{named(path)}: no command {name}"
         found, context = below, click.Context(below, parent=context, info_name=name)
+    code = 0
     try:
         found.make_context(command, words, parent=context.parent)
     except click.exceptions.Exit as ended:  # --help and --version end here
-        assert ended.exit_code == 0
+        code = ended.exit_code
     except click.UsageError as error:
         pytest.fail(f"{named(path)}: {command}: {error.format_message()}")
+    assert code == 0
 
 
 def test_a_wrong_command_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

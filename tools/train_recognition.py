@@ -4,8 +4,8 @@
 
 TABLE lists real slices whose column plane, or kind, says axial, coronal or sagittal; its rows of the split
 train are learned from, those of threshold only measured. The shipped planes were learned from BRISC 2025
-(A. Fateh et al., CC BY 4.0), the shipped sequences from the phantom alone. Sagittal slices are also shown
-turned by a quarter, for that is how some sets hold them. Made with scikit-learn 1.7, seed 0.
+(Fateh et al., Scientific Data 13, 361 (2026), CC BY 4.0), the shipped sequences from the phantom alone.
+Sagittal slices are also shown turned by a quarter, for that is how some sets hold them.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def fitted(
         StandardScaler(), LogisticRegression(C=strength, class_weight="balanced", max_iter=5000)
     ).fit(features, [classes.index(label) for label in labels])
     scaler, logistic = model[0], model[1]
-    print(f"{name}: {model.score(features, [classes.index(label) for label in labels]):.3f} of what it learned")
+    print(
+        f"{name}: {model.score(features, [classes.index(label) for label in labels]):.3f} of what it learned"
+    )
     return {
         f"{name}.classes": np.array(classes),
         f"{name}.mean": scaler.mean_,

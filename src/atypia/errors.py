@@ -98,7 +98,10 @@ class MissingExtra(AtypiaError):
 
     exit_code = 4
 
-    def __init__(self, what: str, extra: str) -> None:
+    def __init__(self, what: str, extra: str, *, package: str | None = None) -> None:
+        if package is not None:
+            super().__init__(f"{what} needs the package {package}. Install it with: pip install {package}")
+            return
         super().__init__(
             f"{what} needs the optional part '{extra}' of the installation. "
             f'Install it with: pip install "atypia[{extra}]"'

@@ -94,8 +94,8 @@ def test_a_ramp_returns_as_it_was(geometry: Geometry) -> None:
     scale = max(1, np.abs(geometry.matrix).max())
     deep = ((where > 3) & (where < geometry.size - 4)).all(-1)
     deep &= ((pixels > 4 * scale) & (pixels < np.array(geometry.shape) - 1 - 4 * scale)).all(-1)
-    fiftieth_of_a_pixel = 0.02 * (1.0 + 2.0)
-    np.testing.assert_allclose(back[deep], wanted[deep], atol=fiftieth_of_a_pixel)
+    thirtieth_of_a_pixel = (1.0 + 2.0) / 30
+    np.testing.assert_allclose(back[deep], wanted[deep], atol=thirtieth_of_a_pixel)
 
 
 def test_a_ramp_of_usual_size_returns_within_a_ten_thousandth() -> None:

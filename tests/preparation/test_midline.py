@@ -83,7 +83,10 @@ def test_without_a_mirror_image_the_head_stays_as_it_lay() -> None:
     pixels = ellipse * (100 + 40 * ndimage.gaussian_filter(rng.normal(size=(150, 150)), 5) * 15)
     prepared = Preparation(size=96)(Scan(pixels.astype(np.float32), "a"))
     assert (prepared.upright, prepared.geometry.angle) == (0, 0)
-    assert prepared.geometry == Preparation(size=96, upright=False)(Scan(pixels.astype(np.float32), "a")).geometry
+    assert (
+        prepared.geometry
+        == Preparation(size=96, upright=False)(Scan(pixels.astype(np.float32), "a")).geometry
+    )
 
 
 def test_nothing_is_turned_that_is_not_cropped() -> None:

@@ -78,15 +78,52 @@ def test_a_map_of_the_canvas_returns_to_the_head() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(gain=st.floats(0.05, 40), offset=st.floats(-300, 300), crop=st.booleans())
-def test_units_do_not_matter(gain: float, offset: float, crop: bool) -> None:
+@given(
+    gain=st.floats(0.05, 40),
+    offset=st.floats(-300, 300),
+    crop=st.booleans(),
+    intensity=st.sampled_from(["robust", "tissue"]),
+    bias_field=st.booleans(),
+)
+def test_units_do_not_matter(
+    gain: float, offset: float, crop: bool, intensity: Any, bias_field: bool
+) -> None:
     one = scan()
     other = replace(one, pixels=(one.pixels * gain + offset).astype(np.float32))
-    preparation = Preparation(size=48, crop=crop)
+    preparation = Preparation(
+        size=48, crop=crop, intensity=intensity, bias_field=bias_field, upright=False, interior="rim"
+    )
     a, b = preparation(one), preparation(other)
-    if a.geometry == b.geometry:  # a pixel at the very threshold may move the box by one
+    # A pixel at the very threshold may move the box by one, and the background that is measured outside.
+    if a.geometry == b.geometry and np.array_equal(a.foreground, b.foreground):
         np.testing.assert_allclose(a.pixels, b.pixels, atol=2e-3 * max(1.0, 1 / gain))
     assert np.mean(a.foreground != b.foreground) < 0.05
+
+
+def test_tissue_lies_at_a_quarter_and_the_background_at_nothing() -> None:
+    prepared = Preparation(size=96, intensity="tissue")(scan())
+    assert np.median(prepared.pixels[prepared.interior]) == pytest.approx(0.25, abs=0.01)
+    assert np.median(prepared.pixels[~prepared.foreground]) < 0.01
+    bright = scan()
+    bright.pixels[50:60, 30:40] = 400
+    lesion = Preparation(size=96, intensity="tissue")(bright)
+    assert np.median(lesion.pixels[lesion.interior]) == pytest.approx(0.25, abs=0.01)
+    assert lesion.pixels.max() > 0.6
+
+
+def test_an_even_head_stays_even_where_shading_is_taken_away() -> None:
+    even = scan()
+    shading = np.exp(np.linspace(-0.25, 0.25, 120))[:, None]
+    shaded = replace(even, pixels=((even.pixels - 4) * shading + 4).astype(np.float32))
+    plain, evened = (Preparation(size=96, bias_field=which, upright=False)(shaded) for which in (False, True))
+    wanted = Preparation(size=96, bias_field=True, upright=False)(even)
+    inside = wanted.interior & plain.interior
+
+    def distance(prepared: Prepared) -> float:
+        return float(np.abs(prepared.pixels - wanted.pixels)[inside].mean())
+
+    assert evened.geometry == plain.geometry
+    assert distance(evened) < 0.5 * distance(plain)
 
 
 @settings(max_examples=30, deadline=None)
@@ -143,6 +180,9 @@ BAD: list[dict[str, Any]] = [
     {"p_low": 50, "p_high": 50},
     {"p_high": 101},
     {"p_low": None},
+    {"upright": "yes"},
+    {"bias_field": 1},
+    {"interior": "bone"},
 ]
 
 
@@ -159,9 +199,19 @@ def test_parameters_go_through_json_and_back() -> None:
     assert Preparation.from_dict(json.loads(json.dumps(preparation.to_dict()))) == preparation
 
 
+def test_a_file_from_before_heads_were_set_upright_goes_on_as_it_was() -> None:
+    values = Preparation(size=96).to_dict()
+    old = {name: values[name] for name in values if name not in ("upright", "bias_field", "interior")}
+    assert Preparation.from_dict(old) == Preparation(size=96, upright=False, interior="rim")
+    with pytest.raises(CorruptArtefact, match="expected the parameters"):
+        Preparation.from_dict(old | {"upright": True})
+
+
 def test_unknown_and_missing_parameters_are_refused() -> None:
     values = Preparation().to_dict()
-    with pytest.raises(CorruptArtefact, match=r"expected the parameters aspect, bias_field, crop.*received.*rotate"):
+    with pytest.raises(
+        CorruptArtefact, match=r"expected the parameters aspect, bias_field, crop.*received.*rotate"
+    ):
         Preparation.from_dict(values | {"rotate": True})
     del values["crop"]
     with pytest.raises(CorruptArtefact, match="expected the parameters"):

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 AUTOENCODER, ENSEMBLE, UNTRAINED = "autoencoder", "ensemble", "nearest"
 NAMES = {
-    "ensemble": "lesion-simulation and nearest, calibrated and combined; the default",
+    "ensemble": "lesion-simulation, denoising and patchcore, calibrated and combined; the default",
     "lesion-simulation": "a network that has learned to find simulated lesions; locates best",
     "nearest": "nearest healthy neighbours of pretrained features; trains no network",
     "autoencoder": "rebuilds features from a narrow code; the recipe 'reference' is the published system",
+    "pretrained-synthetic": "a network that comes with Atypia, trained on synthetic heads; only its threshold is "
+    "fitted, seconds",
     "atlas": "departure from the most alike healthy scans and from the other side; trains nothing, seconds",
     "patchcore": "nearest healthy patches of pretrained features, near the same place",
     "gaussian": "a Gaussian of pretrained features at each place",
@@ -146,15 +148,29 @@ class FitChoice:
             )
         if {self.name, *(self._members if self.name == ENSEMBLE else ())} & TRAINED and not available():
             raise MissingExtra(f"Training for the detector {self.name}", "train")
-        settings = [s for s in self.settings if s.partition("=")[0].strip() != "members"]
+        own, of_members = self._settings()
         return make_detector(
             self.name,
             encoder=self.resolved_encoder,
             weights=self.weights,
             threads=self.threads,
-            settings=detector_settings(self.name, settings),
+            settings=detector_settings(self.name, own),
             members=self._members,
+            of_members={name: detector_settings(name, given) for name, given in of_members.items()},
         )
+
+    def _settings(self) -> tuple[list[str], dict[str, list[str]]]:
+        """Return the detector's own settings, and those of the ensemble's members, MEMBER.NAME=VALUE."""
+        own: list[str] = []
+        of_members: dict[str, list[str]] = {}
+        for setting in self.settings:
+            key, _, value = setting.partition("=")
+            member, dot, name = key.strip().partition(".")
+            if dot and self.name == ENSEMBLE and member in self._members:
+                of_members.setdefault(member, []).append(f"{name}={value}")
+            elif key.strip() != "members" or self.name != ENSEMBLE:
+                own.append(setting)
+        return own, of_members
 
     def _autoencoder(self) -> Detector:
         from atypia.detectors import Autoencoder

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atypia.cli import options
+from atypia.cli import pretrained as shipped
 from atypia.cli.command import Taught
 from atypia.errors import BadOption
 from atypia.notice import RESEARCH_USE_ONLY
@@ -29,6 +30,7 @@ SPLITS = ("train", "threshold", "validation", "test", "tumor_test")
     short_help="Measure a Screener on labelled scans.",
     examples=(
         "atypia evaluate brain.atypia table.csv --root images/ -o out",
+        "atypia evaluate --pretrained synthetic table.csv --root images/ -o out",
         "atypia evaluate brain.atypia --normal other-healthy/ --abnormal tumour/ -o out",
         "atypia evaluate brain.atypia brain-mri/ -o out --title 'All of them'",
     ),
@@ -42,8 +44,9 @@ SPLITS = ("train", "threshold", "validation", "test", "tumor_test")
         ]
     },
 )
-@click.argument("model", type=options.PATH)
+@click.argument("model", required=False, type=options.PATH)
 @click.argument("table", required=False, type=options.PATH)
+@shipped.option
 @options.out("FOLDER", "Folder for the report.")
 @options.root
 @click.option(
@@ -61,8 +64,9 @@ SPLITS = ("train", "threshold", "validation", "test", "tumor_test")
 @click.option("--title", default="Evaluation", metavar="TEXT", help="Title of the report.")
 @options.threads
 def evaluate(
-    model: Path,
+    model: Path | None,
     table: Path | None,
+    pretrained: str | None,
     out: Path,
     root: Path | None,
     split: str,
@@ -75,7 +79,7 @@ def evaluate(
 ) -> None:
     """Measure on labelled scans, and write a report.
 
-    MODEL is what 'atypia fit' saved. TABLE is CSV or Parquet with the columns path and label, and perhaps
+    MODEL is what 'atypia fit' saved; --pretrained needs none. TABLE is CSV or Parquet with the columns path and label, and perhaps
     split, group, kind, plane, sequence, scanner and mask, or a folder with class folders such as healthy and
     tumor. Intervals are by bootstrap over groups; where none is named, near-copies are found and clustered.
     What trivial numbers such as the size of the file reach stands beside every detector's figures. A split
@@ -86,14 +90,20 @@ def evaluate(
     from atypia.screener import Screener
     from atypia.study import run_study
 
+    file, words = shipped.model_and_rest(pretrained, model, () if table is None else (table,))
+    if record and pretrained:
+        raise BadOption("--record writes into the file of a Screener of your own; --pretrained names none.")
+    if len(words) > 1:
+        raise BadOption(f"Expected one TABLE beside --pretrained; received {len(words)}.")
+    table = words[0] if words else None
     study = _study(table, root, split, normal, abnormal, allow_leak=allow_leak)
-    screener = Screener.load(model)
+    screener = Screener.load(file)
     screener.use_threads(threads)
     claim_folder(out)
     evaluation = run_study(screener, study, out, title=title, command=options.command_line())
     if record:
         screener.use_threads(None)
-        screener.save(model)
+        screener.save(file)
     for note in dict.fromkeys((*evaluation.leaks, *study.notes, *evaluation.cautions)):
         click.echo(note, err=True)
     click.echo(summary(evaluation, out))

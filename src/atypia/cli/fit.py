@@ -30,7 +30,8 @@ from atypia.networks.recipe import RECIPES
         "atypia fit table.csv -o brain.atypia --rule conformal --fpr 0.1 --strata plane",
         "atypia fit healthy/ -o quick.atypia --detector nearest",
         "atypia fit healthy/ -o lesions.atypia --detector lesion-simulation --set steps=2000",
-        "atypia fit healthy/ -o three.atypia --set members=lesion-simulation,nearest,atlas",
+        "atypia fit healthy/ -o three.atypia --set members=lesion-simulation,patchcore,atlas",
+        "atypia fit healthy/ -o soon.atypia --set lesion-simulation.steps=300",
         "atypia fit healthy/ -o vae.atypia --recipe vae --set code=32 --epochs 60",
         "atypia fit healthy/ -o brain.atypia --resume",
     ),
@@ -70,7 +71,8 @@ from atypia.networks.recipe import RECIPES
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Change one setting of the detector, or of the recipe; may be given again.",
+    help="Change one setting of the detector, of the recipe, or of a member of the ensemble "
+    "(MEMBER.NAME=VALUE); may be given again.",
 )
 @options.whole("--epochs", "Epochs of the autoencoder. Default: the recipe's.", least=1)
 @click.option(
@@ -145,6 +147,7 @@ def fit(
     """
     from atypia.destination import claim_file
     from atypia.reading.collection import read_collections
+    from atypia.recognition.mixture import mixed_note
 
     choice = FitChoice(**chosen)
     collection = read_collections(scans, root=root)
@@ -154,6 +157,8 @@ def fit(
     screener = choice.screener()
     claim_file(out)
     click.echo(choice.told(), err=True)
+    if note := mixed_note(collection, seed):
+        click.echo(note, err=True)
     if cluster:
         grouped, collection = collection.has_groups, with_groups(collection)
         if not grouped:

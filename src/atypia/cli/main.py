@@ -16,6 +16,7 @@ from atypia.cli.command import TaughtGroup
 from atypia.cli.compare import compare
 from atypia.cli.datasets import datasets
 from atypia.cli.demo import demo
+from atypia.cli.describe import describe
 from atypia.cli.evaluate import evaluate
 from atypia.cli.fit import fit
 from atypia.cli.info import info
@@ -119,6 +120,7 @@ COMMANDS = (
     card,
     phantom,
     split,
+    describe,
     datasets,
     reproduce,
 )

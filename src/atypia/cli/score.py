@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from atypia.cli import options
+from atypia.cli import pretrained as shipped
 from atypia.cli.command import Taught
+from atypia.errors import BadOption
 from atypia.notice import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ FORMATS = ("csv", "jsonl", "parquet")
     short_help="Judge scans with a fitted Screener.",
     examples=(
         "atypia score brain.atypia scans/ -o out",
+        "atypia score --pretrained synthetic scans/ -o out",
         "atypia score brain.atypia a.png b.png -o out --heatmaps",
         "atypia score brain.atypia table.csv --root images/ -o out --format parquet",
     ),
@@ -49,8 +52,9 @@ FORMATS = ("csv", "jsonl", "parquet")
         ],
     },
 )
-@click.argument("model", type=options.PATH)
-@click.argument("scans", nargs=-1, required=True, type=options.PATH)
+@click.argument("model", required=False, type=options.PATH)
+@click.argument("scans", nargs=-1, type=options.PATH, metavar="SCANS...")
+@shipped.option
 @options.out("FOLDER", "Folder for the findings, and for heatmaps/.")
 @options.root
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", help="Kind of table.")
@@ -63,8 +67,9 @@ FORMATS = ("csv", "jsonl", "parquet")
 )
 @options.threads
 def score(
-    model: Path,
+    model: Path | None,
     scans: tuple[Path, ...],
+    pretrained: str | None,
     out: Path,
     root: Path | None,
     kind: str,
@@ -76,7 +81,7 @@ def score(
 
     OUT/regions.csv has a row for each place of a heat map that is unlike healthy scans.
 
-    MODEL is what 'atypia fit' saved. SCANS are pictures, folders or tables. Findings that an earlier run left
+    MODEL is what 'atypia fit' saved; --pretrained needs none. SCANS are pictures, folders or tables. Findings that an earlier run left
     in the folder are replaced. The exit code is 1 where some scan could not be judged.
     """
     from atypia.destination import claim_folder, replacing
@@ -84,12 +89,17 @@ def score(
     from atypia.screener import Screener
     from atypia.screening import score_to_folder
 
+    file, scans = shipped.model_and_rest(pretrained, model, scans)
+    if not scans:
+        raise BadOption("Expected scans to judge: pictures, folders or tables; received none.")
     collection = read_collections(scans, root=root)
-    screener = Screener.load(model)
+    screener = Screener.load(file)
     screener.use_threads(threads)
     claim_folder(out)
     with replacing(out, "findings.*", "regions.*", "heatmaps/*.png"):
         tally = score_to_folder(screener, collection, out, kind, heatmaps, judge_all)
+    if pretrained is not None:
+        click.echo(shipped.UNCALIBRATED, err=True)
     _tell(tally, out / "heatmaps" if heatmaps else None)
     click.get_current_context().exit(1 if tally.unreadable or tally.unfit else 0)
 

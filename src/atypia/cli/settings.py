@@ -38,10 +38,12 @@ def detector_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
         written, sign, text = setting.partition("=")
         key = written.strip().replace("-", "_")
         if not sign or key not in usual:
-            known = ", ".join(usual) or "none"
+            more = ("members", "MEMBER.NAME") if name == "ensemble" else ()
+            known = ", ".join((*usual, *more)) or "none"
+            hint = " The autoencoder has it: add --detector autoencoder." if key in SETTINGS else ""
             raise BadOption(
                 f"--set: expected NAME=VALUE with a setting of the detector {name} ({known}); "
-                f"received {setting!r}."
+                f"received {setting!r}.{hint}"
             )
         like = usual[key]
         try:

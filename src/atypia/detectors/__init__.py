@@ -16,6 +16,7 @@ from atypia.detectors.intensity import Intensity
 from atypia.detectors.lesion_simulation import LesionSimulation
 from atypia.detectors.nearest import Nearest
 from atypia.detectors.patchcore import PatchCore
+from atypia.detectors.pretrained_synthetic import PretrainedSynthetic
 from atypia.detectors.restoration import Restoration
 from atypia.detectors.reverse_distillation import ReverseDistillation
 
@@ -36,6 +37,7 @@ __all__ = [
     "Nearest",
     "PatchCore",
     "PreparedSet",
+    "PretrainedSynthetic",
     "Restoration",
     "ReverseDistillation",
     "Scores",
@@ -54,6 +56,7 @@ DETECTORS: dict[str, type[Detector]] = {
     "lesion-simulation": LesionSimulation,
     "nearest": Nearest,
     "patchcore": PatchCore,
+    "pretrained-synthetic": PretrainedSynthetic,
     "restoration": Restoration,
     "reverse-distillation": ReverseDistillation,
 }

@@ -144,7 +144,9 @@ class Ensemble(Detector):
             ]
             self.trials_ = [Trial.from_dict(values) for values in state.parameters["trials"]]
             self.weights_ = np.array(state.parameters["weights"], np.float64)
-        except (KeyError, TypeError, ValueError, BadOption) as error:
+            if not len(members) == len(self.weights_) == len(self.trials_):
+                raise ValueError(f"expected a weight and a trial for each of {len(members)} members")
+        except (KeyError, TypeError, ValueError, AttributeError, BadOption) as error:
             raise CorruptArtefact(f"The saved detector 'ensemble' cannot be used: {error}.") from error
         return self
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from atypia.detectors.batch import Batch
+from atypia.errors import NotEnoughScans
 from atypia.scan import Image, Mask
 
 Array = NDArray[np.float32]
@@ -48,7 +49,7 @@ class Expected:
 
 @final
 class HealthyAtlas:
-    """A bank of healthy scans, small and smoothed; at most `limit` of them, drawn by the seed.
+    """A bank of healthy scans, small and smoothed: all of them, some 15 kB each in memory.
 
     The residual against the median of retrieved normals goes back to atlas subtraction; retrieval makes it
     follow the slice's height and contrast. Mid-line asymmetry as in Liu et al., "Robust midsagittal plane
@@ -73,7 +74,11 @@ class HealthyAtlas:
         return len(self.scans)
 
     def expect(self, batch: Batch, apart: Sequence[NDArray[np.intp]] | None = None) -> Expected:
-        """Return what is expected of prepared scans; `apart` names, for each, what not to retrieve."""
+        """Return what is expected of prepared scans.
+
+        `apart` names, for each, the places in the bank that are not to be retrieved. Raises NotEnoughScans
+        where that is the whole bank.
+        """
         small = reduced(batch.tissue, SIDE)
         brain = reduced(batch.brain.astype(np.float32), SIDE) > 0.5
         found = _features(small)
@@ -98,6 +103,11 @@ class HealthyAtlas:
         if apart is not None:
             likeness[apart] = -np.inf
         count = min(self.retrieved, int(np.isfinite(likeness).sum()))
+        if not count:
+            raise NotEnoughScans(
+                f"Expected healthy scans of other groups to compare a scan with; the atlas holds "
+                f"{len(self)}, all of its own group."
+            )
         chosen = np.argpartition(-likeness, count - 1)[:count]
         fellows = self.scans[chosen].astype(np.float32)
         if symmetric:
@@ -139,10 +149,13 @@ class HealthyAtlas:
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, NDArray[Any]], retrieved: int) -> Self:
-        """Rebuild the bank; raise KeyError where a part is missing."""
-        return cls(
-            arrays["atlas_scans"], arrays["atlas_features"], arrays["atlas_symmetric"].astype(bool), retrieved
-        )
+        """Rebuild the bank; raise KeyError where a part is missing, ValueError where it has another shape."""
+        scans, features = arrays["atlas_scans"], arrays["atlas_features"]
+        symmetric = arrays["atlas_symmetric"].astype(bool)
+        count = len(symmetric)
+        if scans.shape != (count, SIDE, SIDE) or features.shape != (2, count, FEATURES**2) or not count:
+            raise ValueError(f"expected an atlas of {count} scans, received arrays of other shapes")
+        return cls(scans, features, symmetric, retrieved)
 
 
 def departure(expected: Expected, dark: float = 0.0) -> Array:

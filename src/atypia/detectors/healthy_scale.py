@@ -26,7 +26,8 @@ class ScoreScale:
 
     Between the healthy scores their normal scores are interpolated (van der Waerden's, with the plotting
     positions (r - 0.375) / (n + 0.25) of Blom 1958); beyond them the line goes on with the slope of the upper
-    half, so that a score far outside stays far outside.
+    half, so that a score far outside stays far outside. Where all healthy scores are one value there is no
+    such unit: what is higher becomes 1, what is lower -1.
     """
 
     knots: Array
@@ -54,16 +55,19 @@ class ScoreScale:
         return np.asarray(inside + (above - below) / self._width())
 
     def _width(self) -> float:
-        """Return one standard deviation, by the upper half of the healthy scores."""
-        middle = float(np.interp(0, self.normal, self.knots))
-        return max((float(self.knots[-1]) - middle) / max(float(self.normal[-1]), 0.5), 1e-12)
+        """Return one standard deviation, by the upper half of the healthy scores if there is one."""
+        middle, least = float(np.interp(0, self.normal, self.knots)), 0.0
+        if self.normal[-1] < 0.5:  # most scores are the highest
+            middle, least = float(self.knots[0]), float(self.normal[0])
+        return max((float(self.knots[-1]) - middle) / (float(self.normal[-1]) - least), 1e-12)
 
 
 @dataclass(frozen=True, eq=False)
 class MapScale:
     """Turns map values into surprise: -log10 of the share of healthy pixels that are as high.
 
-    Beyond the highest share that is told the curve goes on as that of an exponential tail.
+    Beyond the highest share that is told the curve goes on as that of an exponential tail. Where all healthy
+    pixels are one value nothing beyond it can be told apart.
     """
 
     knots: Array
@@ -79,11 +83,12 @@ class MapScale:
 
     def __call__(self, heat: Image) -> Image:
         """Return the surprise (N, S, S), from 0 to 12."""
+        if len(self.knots) < 2:
+            return np.asarray((heat > self.knots[0]) * self.surprise[0], np.float32)
         told = np.interp(heat, self.knots, self.surprise)
-        if len(self.knots) > 1:
-            back = max(len(self.knots) - 4, 0)
-            width = (self.knots[-1] - self.knots[back]) / (self.surprise[-1] - self.surprise[back])
-            told += np.maximum(heat - self.knots[-1], 0) / max(width, 1e-12)
+        back = max(len(self.knots) - 4, 0)
+        width = (self.knots[-1] - self.knots[back]) / (self.surprise[-1] - self.surprise[back])
+        told += np.maximum(heat - self.knots[-1], 0) / max(width, 1e-12)
         return np.asarray(np.minimum(told, MOST), np.float32)
 
 

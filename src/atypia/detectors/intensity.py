@@ -11,8 +11,7 @@ from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet
 from atypia.detectors.fit_context import FitContext
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
-from atypia.scan import Image
-
+from atypia.scan import Image, Mask
 
 FEWEST = 10
 
@@ -53,7 +52,7 @@ class Intensity(Detector):
         scores = [self._score(heat, brain) for heat, brain in zip(soft, batch.brain, strict=True)]
         return Scores(np.array(scores), np.asarray(soft * batch.brain * batch.foreground, np.float32))
 
-    def _score(self, heat: Image, brain: Image) -> float:
+    def _score(self, heat: Image, brain: Mask) -> float:
         return float(np.percentile(heat[brain] if brain.any() else heat, self.percent))
 
     def _demand_fitted(self) -> None:

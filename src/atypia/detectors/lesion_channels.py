@@ -21,6 +21,15 @@ def channels(tissue: Image, median: Image, spread: Image) -> Image:
     All given are (N, h, w) in units of the brain's median; `spread` is a median absolute deviation.
     """
     soft = smooth(tissue, 5)
-    sides = soft - smooth(soft[:, :, ::-1], 7)
     residual = np.clip((soft - median) / (1.5 * spread + FLOOR), -FARTHEST, FARTHEST) * (median > NOTHING)
-    return np.asarray(np.stack([tissue - np.float32(USUAL), sides, residual], axis=-1), np.float32)
+    return np.concatenate([scan_channels(tissue, soft), residual[..., None]], axis=-1, dtype=np.float32)
+
+
+def scan_channels(tissue: Image, soft: Image | None = None) -> Image:
+    """Return (N, h, w, 2): what there is to see of a scan (N, h, w) where no healthy one is at hand.
+
+    `soft` is the scan smoothed over squares of 5 pixels, where that is known already.
+    """
+    soft = smooth(tissue, 5) if soft is None else soft
+    sides = soft - smooth(soft[:, :, ::-1], 7)
+    return np.asarray(np.stack([tissue - np.float32(USUAL), sides], axis=-1), np.float32)

@@ -22,7 +22,7 @@ class LesionExamples:
     """Channels (n, h, w, 3) and the lesions' masks (n, h, w, 1) as truth.
 
     `expected` float32 (N, 2, s, s) is the median and the spread that an atlas without the scan's own group
-    gives. Everything about a batch is drawn from (seed, pass, first scan) alone.
+    gives. Everything about a batch is drawn from (seed, pass, first scan, number of scans) alone.
     """
 
     def __init__(self, canvases: Canvases, expected: Image, lesions: LesionSettings, seed: int) -> None:
@@ -59,10 +59,15 @@ def depth(head: Mask) -> Image:
 
 
 def apart_from_their_groups(count: int, groups: tuple[str | None, ...]) -> Callable[[int], NDArray[np.intp]]:
-    """Return what says, for each scan, which scans are of its own group: itself alone where it has none."""
-    members: dict[str, NDArray[np.intp]] = {}
-    for group in {g for g in groups if g is not None}:
-        members[group] = np.flatnonzero([g == group for g in groups])
+    """Return what says, for each scan, which scans are of its own group: itself alone where it has none.
+
+    So it is with all scans where there is but one group.
+    """
+    places: dict[str, list[int]] = {}
+    for place, group in enumerate(groups):
+        if group is not None:
+            places.setdefault(group, []).append(place)
+    members = {group: np.array(own, np.intp) for group, own in places.items()}
     whole = len(members) > 1  # of one group alone nothing would be left
 
     def of(place: int) -> NDArray[np.intp]:

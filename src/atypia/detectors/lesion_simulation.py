@@ -12,11 +12,12 @@ from atypia.detectors.base import Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.canvases import Canvases
 from atypia.detectors.fit_context import FitContext
-from atypia.detectors.healthy_atlas import HealthyAtlas, departure, enlarged, reduced
+from atypia.detectors.healthy_atlas import Expected, HealthyAtlas, departure, enlarged, reduced
 from atypia.detectors.heat import highest
 from atypia.detectors.lesion_channels import CHANNELS, channels
 from atypia.detectors.lesion_examples import LesionExamples, apart_from_their_groups
 from atypia.detectors.network_detector import NetworkDetector, Trained, check_settings
+from atypia.detectors.reduced_set import ReducedSet
 from atypia.errors import BadOption, CorruptArtefact
 from atypia.lesions import LesionSettings
 from atypia.networks.export import to_onnx
@@ -29,7 +30,9 @@ from atypia.scan import Image
 AT_ONCE = 64
 AHEAD = 4
 # Evidence beyond this is certainty.
-SURE = 12.0
+SURE, FLOOR = 4.0, 12.0
+# Where nothing departs the logarithm of the departure is that of this.
+LEAST = 0.1
 
 
 @final
@@ -41,9 +44,9 @@ class LesionSimulation(NetworkDetector):
     medical anomalies from multiple synthetic tasks", MICCAI 2023. The lesions are those of
     `atypia.lesions`. The network sees the scan, its difference to its mirror image, and its departure from
     an atlas of the most alike healthy scans (`HealthyAtlas`), made before the lesion was put in.
-    Map: the network's evidence, log p/(1-p), plus `atlas` times the logarithm of the atlas's own departure,
-    smoothed; in units of log odds, cut to +-12, and raised by 12, so that it is never negative.
-    Score: the mean of the map's highest share `top` inside the head.
+    Map: the network's evidence, log p/(1-p), cut to -12 and 4 and smoothed, plus `atlas` times the logarithm
+    of the atlas's own departure; in units of log odds, raised by 12, so that it is never negative.
+    Score: the mean of the map's highest share `top` inside the brain.
     """
 
     name: ClassVar[str] = "lesion-simulation"
@@ -75,13 +78,13 @@ class LesionSimulation(NetworkDetector):
         widths: tuple[int, ...] = WIDTHS,
         reduction: int = 2,
         retrieved: int = 20,
-        atlas: float = 0.5,
+        atlas: float = 0.8,
         smoothing: float = 2.0,
         top: float = 0.003,
-        bright: float = 0.75,
-        ring: float = 0.1,
-        tissue: float = 0.4,
-        mass: float = 0.0,
+        bright: float = 0.8,
+        ring: float = 0.05,
+        tissue: float = 0.1,
+        mass: float = 0.1,
         skull: float = 0.055,
         smallest: float = 0.04,
         faintest: float = 0.12,
@@ -104,7 +107,18 @@ class LesionSimulation(NetworkDetector):
         check_settings(self, lowest, ("top",))
         if not self.learning_rate > 0:
             raise BadOption(f"Expected learning_rate above 0; received {self.learning_rate}.")
+        if not self.widths or min(self.widths) < 1:
+            raise BadOption(f"Expected widths above 0; received {self.widths}.")
+        usual = LesionSettings()
+        for name, most in (("smallest", usual.radius[1]), ("faintest", usual.contrast[1])):
+            if not 0 < getattr(self, name) <= most:
+                raise BadOption(f"Expected {name} above 0, at most {most}; received {getattr(self, name)}.")
         self._lesions()
+
+    def _side(self, size: int) -> int:
+        """Return the side of the network's grid for scans of `size` pixels a side."""
+        step = 2 ** len(self.widths)
+        return max(1, round(size / self.reduction / step)) * step
 
     def _lesions(self) -> LesionSettings:
         usual = LesionSettings()
@@ -120,7 +134,8 @@ class LesionSimulation(NetworkDetector):
         )
 
     def _train(self, healthy: PreparedSet, context: FitContext) -> Trained:
-        canvases = Canvases(healthy, context.work / "canvases", self.reduction)
+        size = int(healthy.batch(np.arange(1)).pixels.shape[-1])
+        canvases = Canvases(ReducedSet(healthy, self._side(size)), context.work / "canvases", 1)
         self.atlas_ = HealthyAtlas.learn(
             (canvases.batch(part) for part in batches(len(canvases), AT_ONCE)), self.retrieved
         )
@@ -163,17 +178,18 @@ class LesionSimulation(NetworkDetector):
         """Score prepared scans."""
         self._demand_trained()
         size = batch.pixels.shape[-1]
-        side = size // self.reduction
+        side = self._side(size)
         tissue, brain = reduced(batch.tissue, side), reduced(batch.brain.astype(np.float32), side) > 0.5
-        expected = self.atlas_.expect(Batch(batch.pixels, batch.foreground, batch.brain))
+        expected = self.atlas_.expect(batch)
         seen = channels(tissue, enlarged(expected.median, side), enlarged(expected.spread, side))
-        evidence = np.clip(self._run({"channels": seen})[0], -SURE, SURE)
-        evidence = ndimage.gaussian_filter(evidence, (0, *[self.smoothing / self.reduction] * 2))
+        evidence = np.clip(self._run({"channels": seen})[0], -FLOOR, SURE)
+        evidence = ndimage.gaussian_filter(evidence, (0, *[self.smoothing * side / size] * 2))
         if self.atlas:
-            evidence = evidence + np.float32(self.atlas) * np.log(enlarged(departure(expected), side) + 0.1)
-        evidence = np.maximum(evidence + np.float32(SURE), 0)
+            evidence = evidence + np.float32(self.atlas) * _log_departure(expected, side)
+        evidence = np.maximum(evidence + np.float32(FLOOR), 0)
         head = reduced(batch.foreground.astype(np.float32), side) > 0.5
-        scores = highest(evidence, brain if brain.any() else head, self.top)
+        judged = brain | (head & ~brain.any((1, 2), keepdims=True))
+        scores = highest(evidence, judged, self.top)
         return Scores(scores, enlarged(evidence, size) * batch.foreground)
 
     def state(self) -> State:
@@ -190,3 +206,9 @@ class LesionSimulation(NetworkDetector):
         except (KeyError, ValueError) as error:
             raise CorruptArtefact(f"The saved detector '{cls.name}' lacks its atlas: {error}.") from error
         return self
+
+
+def _log_departure(expected: Expected, side: int) -> Image:
+    """Return the logarithm of how far scans depart from their atlases, (N, side, side), two views weighed."""
+    both, alone = enlarged(departure(expected), side), enlarged(expected.brighter, side)
+    return np.asarray(np.log(both + LEAST) + np.float32(0.6) * np.log(alone + LEAST), np.float32)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from atypia.detectors.base import Detector
 from atypia.errors import BadOption
+from atypia.networks.recipe import RECIPES
 
-MEMBERS = ("lesion-simulation", "nearest")
+MEMBERS = ("lesion-simulation", "denoising", "patchcore")
 """What the ensemble is made of unless told otherwise."""
-NOT_SETTINGS = ("encoder", "weights", "threads", "recipe", "members")
+NOT_SETTINGS = ("encoder", "weights", "threads", "recipe", "members", "graph")
 
 
 def make_detector(
@@ -23,9 +25,11 @@ def make_detector(
     threads: int | None = None,
     settings: Mapping[str, Any] | None = None,
     members: Sequence[str] = MEMBERS,
+    of_members: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Detector:
     """Return a detector that is ready to be fitted; what it has no use for is left out.
 
+    `of_members` are settings of the ensemble's members, by their names.
     Raises BadOption for a name, a setting or a value that does not exist.
     """
     from atypia.detectors import DETECTORS
@@ -42,9 +46,26 @@ def make_detector(
     if name == Ensemble.name:
         if Ensemble.name in members:
             raise BadOption("An ensemble cannot be a member of one.")
-        made = [make_detector(one, encoder=encoder, weights=weights, threads=threads) for one in members]
-        return Ensemble(made, **settings)
-    common = {"encoder": encoder, "weights": weights, "threads": threads}
+        if len(set(members)) < max(2, len(members)):
+            raise BadOption(
+                f"Expected two or more different members of an ensemble; "
+                f"received {', '.join(members) or 'none'}."
+            )
+        if strange := set(of_members or {}) - set(members):
+            raise BadOption(
+                f"Expected settings of {', '.join(members)}; received some of {', '.join(strange)}."
+            )
+        own = {one: (of_members or {}).get(one) for one in members}
+        return Ensemble(
+            [
+                make_detector(one, encoder=encoder, weights=weights, threads=threads, settings=own[one])
+                for one in members
+            ],
+            **settings,
+        )
+    common: dict[str, Any] = {"encoder": encoder, "weights": weights, "threads": threads}
+    if name == "autoencoder":
+        common["recipe"] = replace(RECIPES[name], encoder=encoder)
     detector: Detector = kind(**{key: v for key, v in common.items() if key in taken}, **settings)
     return detector
 

@@ -83,8 +83,10 @@ def with_lesions(batch: Batch, rng: np.random.Generator) -> tuple[Batch, Mask]:
     simulate = LesionSimulator(size, LesionSettings(ring=0.1, tissue=0.3, bright=0.75))
     deep = np.stack([depth(head) for head in batch.foreground])
     tissue, mask = simulate.add(rng, batch.tissue, deep)
-    pixels = np.clip(tissue * batch.level[:, None, None], 0, 1).astype(np.float32)
-    return Batch(pixels, batch.foreground, batch.brain), reduced(mask.astype(np.float32), SIDE) > 0.5
+    # The change alone is added: where tissue was cut at its brightest the scan stays as it is.
+    pixels = np.clip(batch.pixels + (tissue - batch.tissue) * batch.level[:, None, None], 0, 1)
+    ill = Batch(pixels.astype(np.float32), batch.foreground, batch.brain)
+    return ill, reduced(mask.astype(np.float32), SIDE) > 0.5
 
 
 def _auroc(healthy: NDArray[np.float64], ill: NDArray[np.float64]) -> float:

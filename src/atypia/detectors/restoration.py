@@ -20,12 +20,14 @@ class Restoration(RestoringDetector):
     In training, x_t = (1 - t m) x_0 + t m x_c (Naval Marimont et al., "DISYRE: diffusion-inspired synthetic
     restoration for unsupervised anomaly detection", ISBI 2024): in a soft irregular region m of the brain, a
     healthy scan x_0 goes over into what a corruption makes of it, by the strength t. The corruptions are
-    coarse noise, blur, tissue of another scan, brighter or darker tissue, holes, and another scan that shines
-    through (`atypia.networks.corruption`). A U-Net that is told t learns argmin E |f(x_t, t) - x_0|.
+    brighter or darker tissue, coarse noise, holes, tissue of another scan, another scan that shines through,
+    and blur (`atypia.networks.corruption`); some scans have coarse noise all over the head as well. A U-Net
+    that is told t learns argmin E w |f(x_t, t) - x_0|^2, where w is 1 in the head and up to 10 in the region.
     In scoring, each of `strengths` is told in turn, and map and restored picture are the means over them, as
     Naval Marimont et al., "Ensembled cold-diffusion restorations for unsupervised anomaly detection", MICCAI
     2024, ensemble restorations for different degrees of abnormality. Not as there: other corruptions, one
-    step for each strength (no chain from the strongest to none), a smaller network, and slices.
+    step for each strength (no chain from the strongest to none), a smaller network, and whole slices.
+    A stronger one takes more out, of healthy scans as well.
     """
 
     name: ClassVar[str] = "restoration"

@@ -31,7 +31,8 @@ def kept_aside(count: int, groups: tuple[str | None, ...], share: float, seed: i
     """Return which scans to learn from and which to keep aside, both in order.
 
     Whole groups are kept aside until there are about `share` of the scans; a scan without a group is its own.
-    With a single group, scans are kept aside one by one.
+    A group that is much too large for that stays with those to learn from, unless all are. Of fewer than
+    three groups scans are kept aside one by one.
     """
     names = [groups[i] if i < len(groups) and groups[i] is not None else i for i in range(count)]
     if len(set(names)) < 3:
@@ -45,8 +46,9 @@ def kept_aside(count: int, groups: tuple[str | None, ...], share: float, seed: i
     for which in np.random.default_rng((seed, 22)).permutation(len(order)):
         if len(aside) >= wanted:
             break
-        if len(aside) + len(order[which]) <= max(wanted * 1.5, wanted + 2) or not aside:
+        if len(aside) + len(order[which]) <= max(wanted * 1.5, wanted + 2):
             aside += order[which]
+    aside = aside or min(order, key=len)
     chosen = np.zeros(count, bool)
     chosen[aside] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)

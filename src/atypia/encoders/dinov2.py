@@ -81,7 +81,7 @@ def dinov2_front(backbone: Any, cut: tuple[str, ...]) -> Front:
 
 def _backbone(model: str, weights: Path | None) -> Any:
     if not hub_available():
-        raise MissingExtra(f"The encoder {FAMILY}:{model}", "hub")
+        raise MissingExtra(f"The encoder {FAMILY}:{model}", "hub", package="keras-hub")
     import_keras()
     import keras_hub
 

@@ -11,19 +11,28 @@ from scipy import ndimage
 from atypia.scan import Image
 
 GRIDS = (3, 5, 8, 10, 16, 20, 40)
-EACH = 48
+EACH, FEWEST = 48, 4
+"""Fields for each number of waves: fewer on large canvases, where they would fill the memory."""
+FULL = 256
 
 
 @final
 class FieldBank:
-    """Fields (size, size) of about unit variance, `EACH` of them for each number of waves in `GRIDS`."""
+    """Fields (size, size) of about unit variance, some for each number of waves in `GRIDS`.
+
+    There are `EACH` of them up to a size of `FULL` pixels, and so many fewer beyond that the memory stays.
+    """
 
     def __init__(self, size: int, seed: int) -> None:
         rng = np.random.default_rng((seed, 11))
-        self._fields = {grid: np.stack([_draw(rng, size, grid) for _ in range(EACH)]) for grid in GRIDS}
+        each = min(EACH, max(FEWEST, EACH * FULL**2 // size**2))
+        self._fields = {grid: np.stack([_draw(rng, size, grid) for _ in range(each)]) for grid in GRIDS}
 
     def draw(self, rng: np.random.Generator, count: int, grid: int) -> Image:
-        """Return (count, size, size), each field turned, mirrored and negated by chance."""
+        """Return float32 (count, size, size) of `grid` waves, each turned, mirrored and negated by chance.
+
+        Raises KeyError for a number of waves that is not in `GRIDS`.
+        """
         fields = self._fields[grid]
         drawn = np.empty((count, *fields.shape[1:]), np.float32)
         for place, (which, pose) in enumerate(

@@ -18,7 +18,8 @@ class LesionSettings:
     radii. `core` is the share of the large ones with another centre, `ring` that of those with a bright rim
     around a dark centre, `tissue` that of those that keep to the brighter, or the darker, tissue, `mass` that
     of those that push the brain aside. `several` is the share of scans with a second lesion, `healthy` that
-    with none. `skull` is how deep below the surface of the head a lesion ends.
+    with none. `skull` is how deep below the surface of the head a lesion ends. Raises BadOption for a range
+    that is none, or a share outside [0, 1].
     """
 
     radius: Range = (0.04, 0.235)
@@ -41,3 +42,5 @@ class LesionSettings:
         for name in ("bright", "core", "ring", "tissue", "mass", "several", "healthy"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadOption(f"Expected {name} in [0, 1]; received {getattr(self, name)}.")
+        if not 0 <= self.skull < 0.5:
+            raise BadOption(f"Expected skull from 0 to below 0.5; received {self.skull}.")

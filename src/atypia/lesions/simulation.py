@@ -68,7 +68,11 @@ class LesionSimulator:
         return Simulated(self._taken(rng, pixels), mask, moved[:, 2:])
 
     def add(self, rng: np.random.Generator, healthy: Image, depth: Image) -> tuple[Image, Mask]:
-        """Return scans (N, S, S) with one lesion each, or two, and where."""
+        """Return scans (N, S, S) with one lesion each, or two, and where.
+
+        `healthy` float32 (N, S, S) is in units of the brain's median, `depth` (N, S, S) the depth below the
+        surface of the head as a share of the canvas, 0 outside. Nothing outside the head changes.
+        """
         pixels, mask = self._one(rng, healthy, depth)
         again = np.flatnonzero(rng.random(len(pixels)) < self.settings.several)
         if len(again):
@@ -103,6 +107,7 @@ class LesionSimulator:
         outside += np.float32(0.33) * ragged * (0.4 + 1.4 * _each(rng, count))
         sharpness = np.float32(2.2) / _log_uniform(rng, count, given.edge)[:, None, None]
         share = _sigmoid(-outside * sharpness) * _sigmoid(115 * (depth - np.float32(given.skull)))
+        share *= depth > 0
         return _Shape(share, outside, radius, centre)
 
     def _pushed(self, rng: np.random.Generator, healthy: Image, depth: Image, shape: _Shape) -> Image:

@@ -159,5 +159,5 @@ def _cosine_error(target: Any, expected: Any) -> Any:
 def _ssim_error(target: Any, expected: Any) -> Any:
     """Return the mean over the maps of 1 - SSIM, (N, g, g)."""
     ops = keras().ops
-    maps = [ops.transpose(x, (0, 3, 1, 2)) / RANGE for x in (target, expected)]
-    return ops.mean(losses.ssim_error(*maps, blur=losses.multiplied_blur), axis=1)
+    truth, found = (ops.transpose(x, (0, 3, 1, 2)) / RANGE for x in (target, expected))
+    return ops.mean(losses.ssim_error(truth, found, blur=losses.multiplied_blur), axis=1)

@@ -40,10 +40,10 @@ def find_interior(canvas: Image, head: Mask) -> Mask:
 
     The skull is a dark ring between the scalp and the brain in every usual sequence. Where it is seen the
     interior ends in its midst: the ring is the closed path around the head that is darker than both of its
-    sides by most, found by dynamic programming over rays (Amini, Weymouth and Jain, "Using dynamic programming
-    for solving variational problems in vision", IEEE PAMI 12(9), 1990). Where none is seen, and the rim is no
-    brighter than the rest, the skull has been stripped, and the head itself is the interior; a bright rim of
-    the usual width is left out.
+    sides by most, found by dynamic programming over rays (Amini, Weymouth and Jain, "Using dynamic
+    programming for solving variational problems in vision", IEEE PAMI 12(9), 1990). Where none is seen, and
+    the rim is no brighter than the rest, the skull has been stripped, and the head itself is the interior; a
+    bright rim of the usual width is left out.
     """
     small = _resized(head.astype(np.float32), _SIDE) > 0.5
     if not small.any():
@@ -109,7 +109,9 @@ class _Rays:
 
     def _below(self, depths: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the places (RAYS, N, 2) at these depths (RAYS or 1, N) below the outline."""
-        return np.asarray(self.middle + (self.lengths[:, None] - depths)[..., None] * self.directions[:, None])
+        return np.asarray(
+            self.middle + (self.lengths[:, None] - depths)[..., None] * self.directions[:, None]
+        )
 
 
 @cache
@@ -130,7 +132,7 @@ def _darkness(profiles: Image) -> Image:
 
 
 def _darkest_path(darkness: Image) -> NDArray[np.intp]:
-    """Return the place (RAYS,) on each ray of the closed path that gathers most darkness, and bends little."""
+    """Return the place (RAYS,) on each ray of the closed path that gathers most darkness and bends little."""
     gain = darkness - np.float32(_PER_DEPTH) * (_DEPTHS - _USUAL).astype(np.float32) ** 2
     around = np.resize(np.arange(-(_RAYS // 4), _RAYS + _RAYS // 4), _RAYS + _RAYS // 2) % _RAYS
     count = len(_DEPTHS)
@@ -152,8 +154,6 @@ def _darkest_path(darkness: Image) -> NDArray[np.intp]:
     return path
 
 
-def _resized(
-    values: Image, side: int, method: PIL.Image.Resampling = PIL.Image.Resampling.BOX
-) -> Image:
+def _resized(values: Image, side: int, method: PIL.Image.Resampling = PIL.Image.Resampling.BOX) -> Image:
     picture = PIL.Image.fromarray(np.ascontiguousarray(values, np.float32))
     return np.asarray(picture.resize((side, side), method))

@@ -31,9 +31,9 @@ _ASTRAY = 0.12
 class Midline:
     """A line through `place` (row, column) of a scan, leaning by `angle` radians.
 
-    Upwards it runs along (-cos, -sin) of the angle in (row, column). `confidence` in [0, 1] is the correlation of
-    the head with its mirror image about it: 0.7 to 0.95 for axial and coronal slices, 0.3 to 0.5 for
-    sagittal ones, 0 where the best turn is out of reach.
+    Upwards it runs along (-cos, -sin) of the angle in (row, column). `confidence` in [0, 1] is the
+    correlation of the head with its mirror image about it: 0.7 to 0.95 for most axial and coronal slices, 0.3
+    to 0.5 for sagittal ones, 0 where the best turn is out of reach.
     """
 
     angle: float
@@ -69,9 +69,7 @@ def find_midline(foreground: Foreground) -> Midline:
     return Midline(angle, _place(geometry, place, foreground.factor), confidence)
 
 
-def upright_box(
-    foreground: Foreground, midline: Midline
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def upright_box(foreground: Foreground, midline: Midline) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return the centre (row, column) and the extent (height, width) of the head's box along its mid-line.
 
     The box reaches as far to one side of the mid-line as to the other; both in pixels of the scan.

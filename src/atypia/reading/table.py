@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -179,10 +179,13 @@ def _refuse_duplicates(file: Path, numbers: list[int], rows: list[Row]) -> None:
         seen[path] = number
 
 
-def write_table(rows: Iterable[Row], file: Path, root: Path) -> None:
+def write_table(
+    rows: Iterable[Row], file: Path, root: Path, *, extra: Mapping[str, Sequence[str | None]] | None = None
+) -> None:
     """Write rows as CSV or Parquet, by the suffix, with paths relative to `root` where that is possible.
 
-    The table appears whole or not at all. Raises BadOption for another suffix, OutputError where it fails.
+    `extra` holds further columns, a value for each row; who reads the table back ignores them. The table
+    appears whole or not at all. Raises BadOption for another suffix, OutputError where it fails.
     """
     suffix = file.suffix.lower()
     if suffix not in TABLE_SUFFIXES:
@@ -190,10 +193,10 @@ def write_table(rows: Iterable[Row], file: Path, root: Path) -> None:
             f"{file}: expected a table's name that ends in .csv or .parquet, received {suffix!r}."
         )
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    records = [_record(row, root) for row in rows]
+    columns = _columns([_record(row, root) for row in rows]) | dict(extra or {})
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        (_write_parquet if suffix == ".parquet" else _write_csv)(records, part)
+        (_write_parquet if suffix == ".parquet" else _write_csv)(columns, part)
         part.replace(file)
     except (OSError, UnicodeEncodeError) as error:
         raise OutputError(f"{file}: expected to write a table, but: {error}.") from error
@@ -208,10 +211,10 @@ def _record(row: Row, root: Path) -> tuple[str | None, ...]:
     return (_relative(row.path, root), row.label, row.split, row.group, row.kind, mask, *strata)
 
 
-def _needed(records: list[tuple[str | None, ...]]) -> tuple[str, ...]:
+def _columns(records: list[tuple[str | None, ...]]) -> dict[str, Sequence[str | None]]:
     """Return the columns to write: those on how scans were taken only where some row says so."""
-    known = {name for record in records for name, value in zip(COLUMNS, record, strict=True) if value}
-    return tuple(name for name in COLUMNS if name in known or name not in STRATA)
+    columns = {name: [record[place] for record in records] for place, name in enumerate(COLUMNS)}
+    return {name: values for name, values in columns.items() if name not in STRATA or any(values)}
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -226,21 +229,16 @@ def _relative(path: Path, root: Path) -> str:
     return Path(os.path.relpath(folder / whole.name, base)).as_posix()
 
 
-def _write_csv(records: list[tuple[str | None, ...]], file: Path) -> None:
+def _write_csv(columns: Mapping[str, Sequence[str | None]], file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
-        names = _needed(records)
-        places = [COLUMNS.index(name) for name in names]
-        writer.writerow(names)
-        writer.writerows([record[place] for place in places] for record in records)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
-def _write_parquet(records: list[tuple[str | None, ...]], file: Path) -> None:
+def _write_parquet(columns: Mapping[str, Sequence[str | None]], file: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {
-        name: pa.array([record[COLUMNS.index(name)] for record in records], pa.string())
-        for name in _needed(records)
-    }
-    pq.write_table(pa.table(columns), file)
+    arrays = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    pq.write_table(pa.table(arrays), file)

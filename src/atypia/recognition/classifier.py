@@ -43,7 +43,5 @@ def load_classifier(name: str) -> Classifier:
         as_file(files("atypia.recognition") / "classifiers.npz") as path,
         np.load(path, allow_pickle=False) as held,
     ):
-        arrays = {
-            key.partition(".")[2]: held[key] for key in held.files if key.startswith(f"{name}.")
-        }
+        arrays = {key.partition(".")[2]: held[key] for key in held.files if key.startswith(f"{name}.")}
     return Classifier(classes=tuple(arrays.pop("classes").tolist()), **arrays)

@@ -35,14 +35,16 @@ def contrast_features(prepared: Prepared) -> NDArray[np.float64]:
     high = float(np.percentile(detail[core], 95))
     depth = ndimage.distance_transform_edt(interior)
     deep = depth > 0.5 * depth.max()
-    brightest = float(ndimage.gaussian_filter(values, 0.009 * len(interior))[deep].max()) if deep.any() else 1.0
+    brightest = (
+        float(ndimage.gaussian_filter(values, 0.009 * len(interior))[deep].max()) if deep.any() else 1.0
+    )
     features = [
         _beside(values, core, core & (values < _DARK)),
         _beside(values, core, core & (values > _BRIGHT)),
         _beside(values / np.maximum(shading, np.float32(0.1)), core, core & (detail > high)),
         brightest,
     ]
-    return np.clip(np.array(features), -0.4, 2.2)
+    return np.asarray(np.clip(np.array(features, np.float64), -0.4, 2.2))
 
 
 def _beside(values: Image, core: Mask, places: Mask) -> float:

@@ -45,9 +45,7 @@ def recognise(scan: Scan) -> Recognised:
     prepared = _PREPARATION(scan)
     foreground = find_foreground(scan.pixels)
     if foreground is None:
-        raise UnreadableScan(
-            scan.path or scan.name, "a head that differs from its background", "no contrast"
-        )
+        raise UnreadableScan(scan.path or scan.name, "a head that differs from its background", "no contrast")
     plane = load_classifier("plane")(plane_features(foreground, prepared))
     sequence = load_classifier("sequence")(contrast_features(prepared))
     return Recognised(*plane, *sequence)

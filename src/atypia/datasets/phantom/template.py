@@ -78,13 +78,14 @@ class Template:
         return index, fractions
 
 
-@lru_cache(maxsize=1)
-def load_template() -> Template:
+@lru_cache(maxsize=2)
+def load_template(lowest: int = _LOWEST) -> Template:
     """Read nilearn's volumes and build the template; built once per process, in about two seconds.
 
+    It begins `lowest` mm above the commissures, an even number of at least -72.
     Raises MissingExtra where nilearn, or its volumes, are not installed.
     """
-    volumes, origin = _read_volumes(template_paths())
+    volumes, origin = _read_volumes(template_paths(), lowest)
     t1, grey, white = volumes["t1"], volumes["gm"], volumes["wm"]
     head = t1 > 0
     depth = _depth_below_skull(head)
@@ -107,7 +108,7 @@ def template_paths() -> dict[str, Path]:
     return paths
 
 
-def _read_volumes(paths: dict[str, Path]) -> tuple[dict[str, Image], tuple[float, float, float]]:
+def _read_volumes(paths: dict[str, Path], lowest: int) -> tuple[dict[str, Image], tuple[float, float, float]]:
     """Return the volumes in [0, 255], cropped in height, and the origin in mm."""
     import nibabel  # comes with nilearn
 
@@ -115,9 +116,9 @@ def _read_volumes(paths: dict[str, Path]) -> tuple[dict[str, Image], tuple[float
     for name, path in paths.items():
         image = nibabel.as_closest_canonical(nibabel.load(path))
         start = image.affine[:3, 3]
-        low, high = int(_LOWEST - start[2]), int(_HIGHEST - start[2])
+        low, high = int(lowest - start[2]), int(_HIGHEST - start[2])
         volumes[name] = np.asarray(image.dataobj)[:, :, low:high].astype(np.float32)
-    return volumes, (float(start[0]), float(start[1]), float(_LOWEST))
+    return volumes, (float(start[0]), float(start[1]), float(lowest))
 
 
 def _normalised(t1: Image, grey: Image, white: Image) -> Image:
