@@ -2,10 +2,10 @@
 
     python tools/make_pretrained.py WORK [--slices 2400] [--steps 1600] [--seed 0]
 
-Heads are rendered in contrasts that need not exist (`atypia.datasets.phantom.random_contrast`), prepared as any
-scan is, and stored small in WORK; a U-Net then learns to find simulated lesions in them; its threshold is set on
-healthy phantoms that look like T1, T2 and FLAIR. No real scan is read at any time. Started again it goes on where
-it was stopped. Needs the extras 'train' and 'demo'. Same seed, same machine, same file.
+Heads are rendered in contrasts that need not exist (`atypia.datasets.phantom.random_contrast`), prepared as
+any scan is, and stored small in WORK; a U-Net then learns to find simulated lesions in them; its threshold is
+set on healthy phantoms that look like T1, T2 and FLAIR. No real scan is read at any time. Started again it
+goes on where it was stopped. Needs the extras 'train' and 'demo'. Same seed, same machine, same file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from atypia.screener import Screener
 
 GRID, TOGETHER = 112, 100
 LEARNING_RATE, BATCH = 3e-3, 16
-LESIONS = LesionSettings(bright=0.65, ring=0.15, tissue=0.2, mass=0.3, several=0.3)
+LESIONS = LesionSettings(bright=0.7, ring=0.15, tissue=0.2, mass=0.3, several=0.3)
 FAR = 30.0
 FIRST_PHANTOM, PHANTOMS = 20_000_000, 240
 
@@ -69,7 +69,9 @@ def stored(seed: int, preparation: Preparation) -> tuple[Image, Image] | None:
 def slices(work: Path, count: int, seed: int) -> Image:
     """Return slices and depths float16 (N, 2, GRID, GRID), rendered in parts that are kept."""
     preparation, parts = Preparation(), []
-    for start in progress(range(0, count, TOGETHER), total=-(-count // TOGETHER), label="rendering", unit="part"):
+    for start in progress(
+        range(0, count, TOGETHER), total=-(-count // TOGETHER), label="rendering", unit="part"
+    ):
         part = work / f"slices-{seed}-{start:05d}.npy"
         if not part.exists():
             first = seed * 1_000_000 + start
@@ -82,7 +84,7 @@ def slices(work: Path, count: int, seed: int) -> Image:
 
 
 class RandomExamples:
-    """Channels (n, h, w, 2) of slices with simulated lesions, and the lesions' masks (n, h, w, 1) as truth."""
+    """Channels (n, h, w, 2) of slices with simulated lesions, and where these are (n, h, w, 1) as truth."""
 
     def __init__(self, layers: Image, seed: int) -> None:
         self._layers, self._seed = layers, seed
@@ -134,7 +136,9 @@ def phantoms() -> list[Scan]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("work", type=Path, help="folder for slices and checkpoints; kept")
     parser.add_argument("--slices", type=int, default=2400)
     parser.add_argument("--steps", type=int, default=1600)

@@ -8,9 +8,11 @@ import click
 import pytest
 
 from atypia.cli import evaluate, fit, phantom, score, settings, split
-from atypia.cli.choice import TRAINED, UNTRAINED, FitChoice
+from atypia.cli.choice import AUTOENCODER, ENSEMBLE, NAMES, TRAINED, UNTRAINED, FitChoice
 from atypia.datasets.phantom import SEQUENCES
 from atypia.detectors import DETECTORS
+from atypia.detectors.making import MEMBERS
+from atypia.detectors.network_detector import NetworkDetector
 from atypia.encoders import AUTO, ENCODERS, FAMILIES
 from atypia.networks.recipe import RECIPES, Recipe
 from atypia.reading.row import SPLITS
@@ -26,12 +28,21 @@ def offered(command: click.Command, name: str) -> list[str]:
 
 
 def test_what_fit_offers_is_what_there_is():
-    assert offered(fit.fit, "detector") == list(DETECTORS)
-    assert {TRAINED, UNTRAINED} == set(DETECTORS)
+    assert set(offered(fit.fit, "detector")) == set(NAMES) == set(DETECTORS)
+    assert len(offered(fit.fit, "detector")) == len(DETECTORS)
+    assert {AUTOENCODER, ENSEMBLE, UNTRAINED, *TRAINED, *MEMBERS} <= set(DETECTORS)
+    assert UNTRAINED not in TRAINED
     (encoder,) = [option for option in fit.fit.params if option.name == "encoder"]
     assert all(word in encoder.help for word in (AUTO, *ENCODERS, *(f"{name}:" for name in FAMILIES)))
     assert offered(fit.fit, "rule") == list(RULES)
     assert offered(fit.fit, "recipe") == list(RECIPES)
+
+
+def test_those_that_train_are_known():
+    trained = {name for name, kind in DETECTORS.items() if issubclass(kind, NetworkDetector)}
+    assert set(TRAINED) == (trained | {AUTOENCODER}) - {"pretrained-synthetic"}
+    said = NAMES[ENSEMBLE]
+    assert all(member in said for member in MEMBERS)
 
 
 def test_what_the_others_offer_is_what_there_is():

@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from atypia.cli.compare import NAMES, _names, compare
+from atypia.detectors import DETECTORS
+from atypia.networks.recipe import RECIPES
+
 
 def test_two_detectors_are_ranked_on_a_table(atypia, phantom_table, tmp_path):
     words = (
@@ -36,3 +40,11 @@ def test_unknown_or_repeated_names_are_refused(atypia, phantom_table, tmp_path, 
     outcome = atypia("compare", phantom_table, "-o", tmp_path, "--detectors", names)
     assert outcome.code == 2
     assert "--detectors" in outcome.err
+
+
+def test_every_detector_and_recipe_can_be_named_and_is_explained():
+    assert set(NAMES) == {*DETECTORS, *RECIPES}
+    assert _names(",".join(NAMES)) == list(NAMES)
+    assert {name for name, _ in compare.glossary["Detectors"]} == {*NAMES, "NAME@ENCODER"}
+    (offered,) = [option for option in compare.params if option.name == "detectors"]
+    assert set(_names(offered.default)) <= set(DETECTORS)

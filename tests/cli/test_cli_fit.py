@@ -119,9 +119,27 @@ def test_a_table_with_labels_and_no_splits_is_told_to_split(atypia, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--detector", "nearest", "--epochs", 3, "--set", "code=8"), "leave out --set, --epochs"),
-        (("--detector", "nearest", "--resume"), "leave out --resume"),
-        (("--set", "code=x"), "--set code: expected values with commas"),
+        (
+            ("--detector", "nearest", "--epochs", 3, "--learning-rate", 1),
+            "only autoencoder takes --epochs, --learning-rate; nearest has settings of its own",
+        ),
+        (("--detector", "autoencoder", "--set", "code=x"), "--set code: expected values with commas"),
+        (("--set", "code=8"), "members, MEMBER.NAME); received 'code=8'. The autoencoder has it"),
+        (
+            ("--detector", "atlas", "--set", "frob=1"),
+            "a setting of the detector atlas (retrieved, dark, top)",
+        ),
+        (("--detector", "atlas", "--set", "top=high"), "--set top: expected a number, such as 0.01"),
+        (("--detector", "atlas", "--set", "top=2"), "Expected top in (0, 1]; received 2"),
+        (("--detector", "atlas", "--set", "members=nearest,intensity"), "a setting of the detector atlas"),
+        (("--set", "members=atlas"), "two or more different members of an ensemble; received atlas"),
+        (("--set", "members=atlas,nobody"), "received 'nobody'"),
+        (("--set", "members=atlas,intensity", "--set", "rule=best"), "rule out of stouffer"),
+        (
+            ("--set", "members=atlas,intensity", "--set", "nearest.top=1"),
+            "the detector ensemble (rule, aside",
+        ),
+        (("--set", "members=atlas,intensity", "--set", "atlas.frob=1"), "a setting of the detector atlas"),
         (("--validation",), "expected rows whose split is validation"),
         (("--rule", "quantile", "--parameter", 2), "between 0 and 1"),
         ((*EMBEDDED, "--weights", "x.h5"), "has its own weights"),
@@ -138,14 +156,43 @@ def test_without_keras_nearest_is_taken_and_that_is_said(atypia, healthy, tmp_pa
     monkeypatch.setattr(keras_backend, "available", lambda: False)
     outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *EMBEDDED)
     assert outcome.code == 0
-    assert 'detector nearest (the autoencoder needs pip install "atypia[train]")' in outcome.err
+    assert 'detector nearest (the ensemble needs pip install "atypia[train]")' in outcome.err
 
 
 def test_without_keras_what_only_training_has_is_code_4(atypia, healthy, tmp_path, monkeypatch):
     monkeypatch.setattr(keras_backend, "available", lambda: False)
-    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", "--recipe", "vae", *EMBEDDED)
-    assert outcome.code == 4
-    assert 'pip install "atypia[train]"' in outcome.err
+    for asked in (("--recipe", "vae"), ("--detector", "lesion-simulation"), ("--detector", "ensemble")):
+        outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *asked, *EMBEDDED)
+        assert outcome.code == 4
+        assert 'pip install "atypia[train]"' in outcome.err
+
+
+def test_an_ensemble_is_made_of_the_members_asked_for(atypia, healthy, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras_backend, "available", lambda: False)  # of these members none is trained
+    file = tmp_path / "brain.atypia"
+    words = ("--set", "members=atlas, intensity", "--set", "rule=max", "--set", "intensity.percent=90")
+    outcome = atypia("fit", healthy, "-o", file, "--size", 64, *words)
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.splitlines()[0] == "detector ensemble (atlas, intensity)"
+    ensemble = Screener.load(file).detector
+    assert (ensemble.name, ensemble.rule) == ("ensemble", "max")
+    assert [member.name for member in ensemble.members] == ["atlas", "intensity"]
+    assert ensemble.members[1].percent == 90
+
+
+def test_an_interrupted_member_of_the_ensemble_can_go_on(atypia, healthy, tmp_path, monkeypatch):
+    def interrupted(*_, work, **__):
+        (work / "0-lesion-simulation").mkdir(parents=True, exist_ok=True)
+        (work / "0-lesion-simulation" / "checkpoint.npz").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Screener, "fit", interrupted)
+    words = ("fit", healthy, "-o", tmp_path / "brain.atypia", *EMBEDDED)
+    for more in ((), ("--resume",)):
+        outcome = atypia(*words, *more)
+        assert outcome.code == 130
+        assert "add --resume to the same command" in outcome.err
+        assert "no training to go on with" not in outcome.err
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work(atypia, healthy, tmp_path):
@@ -222,7 +269,8 @@ def test_an_interruption_with_nothing_to_go_on_from_leaves_nothing(atypia, healt
 
 def test_resume_without_a_beginning_says_so(atypia, phantom_table, tmp_path, monkeypatch):
     monkeypatch.setattr(Screener, "fit", interrupted_fit)
-    outcome = atypia("fit", phantom_table, "-o", tmp_path / "brain.atypia", "--resume", *QUICK)
+    words = ("--detector", "autoencoder", "--resume", *QUICK)
+    outcome = atypia("fit", phantom_table, "-o", tmp_path / "brain.atypia", *words)
     assert "brain.atypia.work: no training to go on with; starting anew" in outcome.err
 
 

@@ -98,6 +98,7 @@ def test_what_is_written_goes_to_out():
         "monitor",
         "phantom",
         "split",
+        "describe",
         "get",
         "reference",
     }

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from atypia.cli.settings import SETTINGS, recipe_of, recipes_explained, show
+from atypia.cli.settings import SETTINGS, detector_settings, recipe_of, recipes_explained, show
+from atypia.detectors import DETECTORS
+from atypia.detectors.making import settings_of
 from atypia.errors import BadOption
 from atypia.networks.recipe import RECIPES
 
@@ -68,3 +70,42 @@ def test_a_recipe_is_explained_by_what_it_changes():
     told = dict(recipes_explained())
     assert told["small-bottleneck"] == "reference with code=32"
     assert told["conv-bottleneck"] == "autoencoder with bottleneck=conv, code=8"
+
+
+@pytest.mark.parametrize(
+    ("detector", "setting", "name", "value"),
+    [
+        ("lesion-simulation", "steps=2000", "steps", 2000),
+        ("lesion-simulation", "learning-rate=1e-3", "learning_rate", 1e-3),
+        ("lesion-simulation", "widths= 8,16", "widths", (8, 16)),
+        ("restoration", "strengths=0.5,1", "strengths", (0.5, 1.0)),
+        ("ensemble", "rule=fisher", "rule", "fisher"),
+        ("atlas", "retrieved = 8", "retrieved", 8),
+    ],
+)
+def test_a_setting_of_a_detector_is_read_as_its_default_is(detector, setting, name, value):
+    read = detector_settings(detector, [setting])
+    assert read == {name: value}
+    assert type(read[name]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("detector", "setting", "told"),
+    [
+        ("intensity", "frob=1", r"detector intensity \(smoothing, percent\); received 'frob=1'"),
+        ("intensity", "percent", "NAME=VALUE"),
+        ("intensity", "percent=inf", "--set percent: expected a number, such as 98"),
+        ("lesion-simulation", "steps=2.5", "--set steps: expected a whole number"),
+        ("lesion-simulation", "widths=8,,16", "--set widths: expected values with commas, such as"),
+        ("ensemble", "variational=true", "The autoencoder has it: add --detector autoencoder"),
+    ],
+)
+def test_what_is_no_setting_of_a_detector_is_refused_and_said(detector, setting, told):
+    with pytest.raises(BadOption, match=told):
+        detector_settings(detector, [setting])
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_what_is_shown_of_a_detector_can_be_typed(name):
+    usual = settings_of(name)
+    assert detector_settings(name, [f"{key}={show(value)}" for key, value in usual.items()]) == usual

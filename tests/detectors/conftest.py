@@ -24,6 +24,7 @@ from atypia.detectors import (
     LesionSimulation,
     Nearest,
     PatchCore,
+    PretrainedSynthetic,
     Restoration,
     ReverseDistillation,
 )
@@ -57,6 +58,7 @@ FACTORIES: dict[str, Callable[[], Detector]] = {
     "lesion-simulation": lambda: LesionSimulation(widths=(8, 16), **NETWORK),
     "nearest": lambda: Nearest(ENCODER, components=16, threads=1),
     "patchcore": lambda: PatchCore(ENCODER, components=16, threads=1),
+    "pretrained-synthetic": lambda: PretrainedSynthetic(threads=1),
     "restoration": lambda: Restoration(widths=(8, 16), strengths=(0.5, 1.0), smoothing=2, **NETWORK),
     "reverse-distillation": lambda: ReverseDistillation(ENCODER, whiten=16, width=16, augment=0, **NETWORK),
 }

@@ -24,7 +24,7 @@ def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_without_keras_hub_the_user_hears_what_to_install(monkeypatch):
     monkeypatch.setattr(dinov2, "hub_available", lambda: False)
-    with pytest.raises(MissingExtra, match=r'hub:dinov2_small needs .* pip install keras-hub'):
+    with pytest.raises(MissingExtra, match=r"hub:dinov2_small needs .* pip install keras-hub"):
         load_encoder("hub:dinov2_small", weights=RANDOM)
 
 

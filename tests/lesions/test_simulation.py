@@ -125,7 +125,7 @@ def test_scans_vary_as_scanners_do_and_other_layers_are_carried_along(layers, rn
     drawn = simulate(rng, np.repeat(layers(1), 30, axis=0))
     assert not drawn.mask.any()
     assert drawn.layers.shape == (30, 1, SIZE, SIZE)
-    assert 0 <= drawn.pixels.min()
+    assert drawn.pixels.min() >= 0
     assert drawn.pixels.max() <= 4
     healthy = drawn.layers[:, 0] / 2
     inside = healthy > 0.5

@@ -21,8 +21,7 @@ NAMES = {
     "lesion-simulation": "a network that has learned to find simulated lesions; locates best",
     "nearest": "nearest healthy neighbours of pretrained features; trains no network",
     "autoencoder": "rebuilds features from a narrow code; the recipe 'reference' is the published system",
-    "pretrained-synthetic": "a network that comes with Atypia, trained on synthetic heads; only its threshold is "
-    "fitted, seconds",
+    "pretrained-synthetic": "comes with Atypia, trained on synthetic heads; only its threshold is fitted",
     "atlas": "departure from the most alike healthy scans and from the other side; trains nothing, seconds",
     "patchcore": "nearest healthy patches of pretrained features, near the same place",
     "gaussian": "a Gaussian of pretrained features at each place",

@@ -79,9 +79,9 @@ def evaluate(
 ) -> None:
     """Measure on labelled scans, and write a report.
 
-    MODEL is what 'atypia fit' saved; --pretrained needs none. TABLE is CSV or Parquet with the columns path and label, and perhaps
-    split, group, kind, plane, sequence, scanner and mask, or a folder with class folders such as healthy and
-    tumor. Intervals are by bootstrap over groups; where none is named, near-copies are found and clustered.
+    MODEL is what 'atypia fit' saved; --pretrained needs none. TABLE is CSV or Parquet with the columns
+    path and label, and perhaps split, group, kind, plane, sequence, scanner and mask, or a folder with
+    class folders such as healthy and tumor. Intervals are by bootstrap over groups; where none is named, near-copies are found and clustered.
     What trivial numbers such as the size of the file reach stands beside every detector's figures. A split
     that leaks is refused. An earlier report in the folder is replaced. The exit code is 1 where some scan
     could not be judged.

@@ -13,14 +13,14 @@ option = click.option(
     "--pretrained",
     type=click.Choice(NAMES),
     metavar="NAME",
-    help=f"Instead of MODEL, a Screener that comes with Atypia: {', '.join(NAMES)}. 'atypia info --pretrained "
-    f"{NAMES[0]}' tells how it was made and what it misses.",
+    help=f"Instead of MODEL, a Screener that comes with Atypia: {', '.join(NAMES)}. "
+    f"'atypia info --pretrained {NAMES[0]}' tells how it was made and what it misses.",
 )
 
 UNCALIBRATED = (
-    "Its threshold was set on synthetic heads and promises nothing on your scans: trust the order of the scores "
-    "and the maps rather than the verdicts. With 20 healthy scans or more, set it on them: atypia fit HEALTHY "
-    "--detector pretrained-synthetic -o brain.atypia"
+    "Its threshold was set on synthetic heads and promises nothing on your scans: trust the order of the "
+    "scores and the maps rather than the verdicts. With 20 healthy scans or more, set it on them: "
+    "atypia fit HEALTHY --detector pretrained-synthetic -o brain.atypia"
 )
 
 

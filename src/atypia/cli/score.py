@@ -81,8 +81,9 @@ def score(
 
     OUT/regions.csv has a row for each place of a heat map that is unlike healthy scans.
 
-    MODEL is what 'atypia fit' saved; --pretrained needs none. SCANS are pictures, folders or tables. Findings that an earlier run left
-    in the folder are replaced. The exit code is 1 where some scan could not be judged.
+    MODEL is what 'atypia fit' saved; --pretrained needs none. SCANS are pictures, folders or tables. Findings
+    that an earlier run left in the folder are replaced. The exit code is 1 where some scan could not be
+    judged.
     """
     from atypia.destination import claim_folder, replacing
     from atypia.reading.collection import read_collections

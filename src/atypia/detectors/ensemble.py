@@ -16,6 +16,7 @@ from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.healthy_scale import MapScale, ScoreScale, sampled
 from atypia.detectors.member_trial import Trial, try_members
+from atypia.detectors.network_detector import NetworkDetector
 from atypia.detectors.subset import Subset, kept_aside
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.scan import Image
@@ -60,7 +61,8 @@ class Ensemble(Detector):
             )
         learned, kept = kept_aside(len(healthy), context.groups, self.aside, context.seed)
         groups = tuple(context.groups[i] for i in learned) if context.groups else ()
-        for place, member in enumerate(self.members):
+        # What trains comes last, so that weights that cannot be read are told before the long work.
+        for place, member in sorted(enumerate(self.members), key=lambda m: isinstance(m[1], NetworkDetector)):
             own = replace(context, work=context.work / f"{place}-{member.name}", groups=groups)
             member.fit(Subset(healthy, learned), own)
         self._calibrate(Subset(healthy, kept), context.seed)

@@ -117,8 +117,8 @@ class LesionSimulation(NetworkDetector):
 
     def _side(self, size: int) -> int:
         """Return the side of the network's grid for scans of `size` pixels a side."""
-        step = 2 ** len(self.widths)
-        return max(1, round(size / self.reduction / step)) * step
+        step: int = 2 ** len(self.widths)
+        return max(1, round(size / self.reduction / step)) * int(step)
 
     def _lesions(self) -> LesionSettings:
         usual = LesionSettings()

@@ -36,8 +36,8 @@ _LEVELS = (0.0, 0.12, 0.25, 0.42, 0.6, 0.75, 0.9, 1.3)
 class RandomSlice:
     """A healthy slice of a head in a contrast that need not exist.
 
-    `pixels` is uint8 (192, 192), 1.35 mm a pixel; `depth` float32 of that shape is the distance below the inner
-    table of the skull in mm, negative outside. `plane` is axial, coronal or sagittal.
+    `pixels` is uint8 (192, 192), 1.35 mm a pixel; `depth` float32 of that shape is the distance below the
+    inner table of the skull in mm, negative outside. `plane` is axial, coronal or sagittal.
     """
 
     pixels: NDArray[np.uint8]
@@ -122,7 +122,8 @@ def _around(rng: np.random.Generator, cut: Cut) -> Image:
     image = np.zeros(SHAPE, np.float32)
     for name, share in cut.outside.items():
         image = blend(image, share, np.float32(signals[name]))
-    return image * np.clip(1 + 0.15 * smooth_field(rng, SHAPE, 14) + 0.15 * smooth_field(rng, SHAPE, 3), 0, None)
+    grain = 0.15 * smooth_field(rng, SHAPE, 14) + 0.15 * smooth_field(rng, SHAPE, 3)
+    return np.asarray(image * np.clip(1 + grain, 0, None), np.float32)
 
 
 def _acquired(rng: np.random.Generator, signal: Image) -> Image:
@@ -134,6 +135,6 @@ def _acquired(rng: np.random.Generator, signal: Image) -> Image:
 
 
 def _printed(rng: np.random.Generator, image: Image) -> NDArray[np.uint8]:
-    top = np.percentile(image, rng.uniform(98.5, 100)) * rng.uniform(0.85, 1.3)
-    grey = np.clip(image / np.float32(max(top, 0.05)), 0, 1) ** np.float32(rng.uniform(0.8, 1.25))
+    top = float(np.percentile(image, rng.uniform(98.5, 100))) * rng.uniform(0.85, 1.3)
+    grey = np.clip(image / max(top, 0.05), 0, 1) ** np.float32(rng.uniform(0.8, 1.25))
     return np.asarray(grey * 255 + 0.5, np.uint8)
