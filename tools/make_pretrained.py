@@ -1,6 +1,6 @@
 """Makes the Screener that comes with Atypia: src/atypia/pretrained/synthetic.atypia.
 
-    python tools/make_pretrained.py WORK [--slices 2400] [--steps 1600] [--seed 0]
+    python tools/make_pretrained.py WORK [--slices 2400] [--steps 2000] [--seed 0]
 
 Heads are rendered in contrasts that need not exist (`atypia.datasets.phantom.random_contrast`), prepared as
 any scan is, and stored small in WORK; a U-Net then learns to find simulated lesions in them; its threshold is
@@ -40,7 +40,7 @@ from atypia.screener import Screener
 
 GRID, TOGETHER = 112, 100
 LEARNING_RATE, BATCH = 3e-3, 16
-LESIONS = LesionSettings(bright=0.7, ring=0.15, tissue=0.2, mass=0.3, several=0.3)
+LESIONS = LesionSettings(bright=0.65, ring=0.15, tissue=0.2, mass=0.3, several=0.3)
 FAR = 30.0
 FIRST_PHANTOM, PHANTOMS = 20_000_000, 240
 
@@ -141,7 +141,7 @@ def main() -> None:
     )
     parser.add_argument("work", type=Path, help="folder for slices and checkpoints; kept")
     parser.add_argument("--slices", type=int, default=2400)
-    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=pretrained_path("synthetic"))
     given = parser.parse_args()

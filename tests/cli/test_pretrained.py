@@ -16,7 +16,7 @@ def scored(atypia, phantom_table, tmp_path_factory):
 def test_scans_are_judged_before_any_healthy_one_was_collected(scored):
     out, outcome = scored
     assert outcome.code == 0, outcome.err
-    rows = list(csv.DictReader((out / "findings.csv").open()))
+    rows = list(csv.DictReader((out / "findings.csv").read_text().splitlines()))
     assert len(rows) == 8
     assert all(row["verdict"] in ("normal", "abnormal") and float(row["score"]) > 0 for row in rows)
     assert "8 scans judged" in outcome.out

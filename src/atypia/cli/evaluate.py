@@ -81,10 +81,10 @@ def evaluate(
 
     MODEL is what 'atypia fit' saved; --pretrained needs none. TABLE is CSV or Parquet with the columns
     path and label, and perhaps split, group, kind, plane, sequence, scanner and mask, or a folder with
-    class folders such as healthy and tumor. Intervals are by bootstrap over groups; where none is named, near-copies are found and clustered.
-    What trivial numbers such as the size of the file reach stands beside every detector's figures. A split
-    that leaks is refused. An earlier report in the folder is replaced. The exit code is 1 where some scan
-    could not be judged.
+    class folders such as healthy and tumor. Intervals are by bootstrap over groups; where none is named,
+    near-copies are found and clustered. What trivial numbers such as the size of the file reach stands
+    beside every detector's figures. A split that leaks is refused. An earlier report in the folder is
+    replaced. The exit code is 1 where some scan could not be judged.
     """
     from atypia.destination import claim_folder
     from atypia.screener import Screener

@@ -80,13 +80,14 @@ class PretrainedSynthetic(NetworkDetector):
         evidence = self._evidence(tissue)
         if self.softening:
             soft = ndimage.gaussian_filter(tissue, (0, self.softening, self.softening))
-            evidence = (evidence + self._evidence(soft)) / 2
+            evidence = np.asarray((evidence + self._evidence(soft)) / 2, np.float32)
         width = self.smoothing * side / size
         evidence = ndimage.gaussian_filter(evidence, (0, width, width))
         if self.brightness:
             smoothed = ndimage.gaussian_filter(tissue, (0, width, width))
-            evidence = evidence + np.float32(self.brightness) * np.log(smoothed + np.float32(DARK))
-        heat = np.maximum(evidence + np.float32(SURE), 0)
+            prior = self.brightness * np.log(smoothed + np.float32(DARK))
+            evidence = np.asarray(evidence + prior, np.float32)
+        heat = np.asarray(np.maximum(evidence + np.float32(SURE), 0), np.float32)
         head = reduced(batch.foreground.astype(np.float32), side) > 0.5
         judged = brain | (head & ~brain.any((1, 2), keepdims=True))
         scores = highest(heat, judged, self.top)

@@ -29,11 +29,16 @@ class Classifier:
 
     def __call__(self, features: Vector) -> tuple[str, float]:
         """Return the likeliest class and its probability in (0, 1]."""
+        found = self.probabilities(features)
+        best = max(found, key=lambda name: found[name])
+        return best, found[best]
+
+    def probabilities(self, features: Vector) -> dict[str, float]:
+        """Return the probability of each class, above 0; they add up to 1."""
         bounded = np.clip(features, self.low, self.high)
         logits = self.weights @ ((bounded - self.mean) / self.spread) + self.bias
-        odds = np.exp(logits - logits.max())
-        best = int(odds.argmax())
-        return self.classes[best], float(odds[best] / odds.sum())
+        odds = np.exp(np.maximum(logits - logits.max(), -50))
+        return dict(zip(self.classes, (odds / odds.sum()).tolist(), strict=True))
 
 
 @cache

@@ -64,7 +64,7 @@ def _pairs(rng: np.random.Generator, across: Image, y: Image, z: Image) -> Image
     total = np.zeros(SHAPE, np.float32)
     for _ in range(rng.integers(1, 5)):
         centre = rng.uniform((5, -75, -45), (55, 45, 55)) * ((rng.random() < 0.67), 1, 1)
-        radii = rng.uniform(7, 35, 3)
+        radii = rng.uniform(7, 22, 3)
         far = sum(((axis - c) / r) ** 2 for axis, c, r in zip((across, y, z), centre, radii, strict=True))
         total += np.float32(rng.uniform(-1, 1)) * np.exp(-np.asarray(far, np.float32))
     return total
@@ -82,16 +82,7 @@ def _positions(rng: np.random.Generator, plane: str) -> tuple[Image, Image, Imag
     right, up = right + np.float32(_CENTRE[plane][0]), up + np.float32(_CENTRE[plane][1])
     tilt = np.tan(rng.normal(0, 0.09, 2)).astype(np.float32)
     place = np.float32(rng.uniform(*_CUTS[plane])) + tilt[0] * right + tilt[1] * up + _bend(rng)
-    x, y, z = {
-        "axial": (right, up, place),
-        "coronal": (right, place, up),
-        "sagittal": (place, right, up),
-    }[plane]
-    # Zooming in around the ventricles widens them, from those of the young to those of the very old.
-    near = np.exp(-(((x / 27) ** 2 + ((y + 15) / 42) ** 2 + ((z - 16) / 26) ** 2) ** np.float32(1.2)))
-    zoom = np.float32(rng.uniform(-0.25, 0.5)) * near
-    lean = np.float32(rng.uniform(-0.12, 0.12)) * near  # one side wider than the other, as in many
-    return x * (1 - zoom - lean * np.sign(x)), y - 0.6 * zoom * (y + 15), z - 0.5 * zoom * (z - 16)
+    return {"axial": (right, up, place), "coronal": (right, place, up), "sagittal": (place, right, up)}[plane]
 
 
 def _bend(rng: np.random.Generator) -> Image:
