@@ -35,11 +35,18 @@ def test_two_detectors_are_ranked_on_a_table(atypia, phantom_table, tmp_path):
     assert "compare table.csv" in (tmp_path / "compare.html").read_text()
 
 
-@pytest.mark.parametrize("names", ["", "nearest,nearest", "nobody", "nearest@nobody"])
+@pytest.mark.parametrize("names", ["", "nearest,nearest", "nobody"])
 def test_unknown_or_repeated_names_are_refused(atypia, phantom_table, tmp_path, names):
     outcome = atypia("compare", phantom_table, "-o", tmp_path, "--detectors", names)
     assert outcome.code == 2
     assert "--detectors" in outcome.err
+
+
+def test_an_unknown_encoder_is_refused_with_those_there_are(atypia, phantom_table, tmp_path):
+    outcome = atypia("compare", phantom_table, "-o", tmp_path, "--detectors", "nearest@nobody")
+    assert outcome.code == 2
+    assert "Expected an encoder out of auto, resnet50" in outcome.err
+    assert "received 'nobody'" in outcome.err
 
 
 def test_every_detector_and_recipe_can_be_named_and_is_explained():
