@@ -52,7 +52,13 @@ def _common(kinds: list[str], share: float) -> list[tuple[str, int]]:
 
 
 def _planes(described: list[Described]) -> list[str]:
-    return [plane for one in described if (plane := one.named.plane)]
+    # A slice without a mid-line is not believed to be sagittal here: some axial ones have none either.
+    found = [one.row.plane or one.named.plane for one in described if one.row.plane or not _guessed(one)]
+    return [plane for plane in found if plane]
+
+
+def _guessed(one: Described) -> bool:
+    return one.recognised is not None and one.recognised.plane == "sagittal"
 
 
 def _sequences(described: list[Described]) -> list[str]:
