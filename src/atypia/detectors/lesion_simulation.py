@@ -23,7 +23,7 @@ from atypia.lesions import LesionSettings
 from atypia.networks.export import to_onnx
 from atypia.networks.optimizer import one_cycle
 from atypia.networks.segmenter import OUTPUTS, make_segmenter, make_segmenting_scorer
-from atypia.networks.training import Plan, pace, train
+from atypia.networks.training import train
 from atypia.networks.unet import WIDTHS, build_unet
 from atypia.scan import Image
 
@@ -147,20 +147,7 @@ class LesionSimulation(NetworkDetector):
         )
         # Starting at zero the network would learn to see health, and could never be sure of a lesion.
         unet = build_unet(canvases.size, CHANNELS, 1, self.widths, context.seed, head="glorot_uniform")
-        way = pace(self.steps, len(canvases), self.batch_size)
-        plan = Plan(
-            settings={"trained": self.name, **self.chosen()},
-            seed=context.seed,
-            checkpoint=context.work / "checkpoint.npz",
-            epochs=way.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            rounds=way.rounds,
-            epoch_size=way.epoch_size,
-            views=0,
-            resume=context.resume,
-            ahead=AHEAD,
-        )
+        way, plan = self._plan(len(canvases), context, views=0, ahead=AHEAD)
         model = make_segmenter(unet, one_cycle(self.learning_rate, way.steps))
         history = train(model, examples, plan)
         return Trained(to_onnx(make_segmenting_scorer(unet), OUTPUTS), history)

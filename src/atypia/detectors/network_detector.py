@@ -17,6 +17,7 @@ from atypia.detectors.fit_context import FitContext
 from atypia.encoders import Encoder
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.export import check_export
+from atypia.networks.training import Pace, Plan, pace
 from atypia.onnx_session import open_session
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class NetworkDetector(Detector):
 
     settings: ClassVar[tuple[str, ...]]
     threads: int | None
+    steps: int
+    batch_size: int
+    learning_rate: float
 
     @abstractmethod
     def _train(self, healthy: PreparedSet, context: FitContext) -> Trained:
@@ -59,6 +63,24 @@ class NetworkDetector(Detector):
         self._trained = self._train(healthy, context)
         self.__dict__.pop("_session", None)
         return self
+
+    def _plan(self, scans: int, context: FitContext, *, views: int, ahead: int = 1) -> tuple[Pace, Plan]:
+        """Return how the steps are made over so many scans, as pace and as plan; see `Plan` for `views`."""
+        way = pace(self.steps, scans, self.batch_size)
+        plan = Plan(
+            settings={"trained": self.name, **self.chosen()},
+            seed=context.seed,
+            checkpoint=context.work / "checkpoint.npz",
+            epochs=way.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            rounds=way.rounds,
+            epoch_size=way.epoch_size,
+            views=views,
+            resume=context.resume,
+            ahead=ahead,
+        )
+        return way, plan
 
     @property
     def history_(self) -> list[dict[str, float]]:

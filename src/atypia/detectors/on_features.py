@@ -21,7 +21,7 @@ from atypia.errors import BadOption
 from atypia.networks.export import to_onnx
 from atypia.networks.feature_students import OUTPUTS, Shape, Student, make_feature_scorer, make_learner
 from atypia.networks.optimizer import one_cycle
-from atypia.networks.training import Plan, pace, train
+from atypia.networks.training import train
 from atypia.networks.whitening import Whitening
 
 CELLS_PER_SCAN = 40
@@ -69,19 +69,7 @@ class FeatureDetector(NetworkDetector):
             for s, c in zip(encoder.strides, encoder.channels, strict=True)
         ]
         student = self._student(shapes, self._whitening(examples, context.seed), context.seed)
-        way = pace(self.steps, len(examples), self.batch_size)
-        plan = Plan(
-            settings={"trained": self.name, **self.chosen()},
-            seed=context.seed,
-            checkpoint=context.work / "checkpoint.npz",
-            epochs=way.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            rounds=way.rounds,
-            epoch_size=way.epoch_size,
-            views=self.augment + 1,
-            resume=context.resume,
-        )
+        way, plan = self._plan(len(examples), context, views=self.augment + 1)
         history = train(make_learner(student, one_cycle(self.learning_rate, way.steps)), examples, plan)
         graph = to_onnx(make_feature_scorer(student, views.size, self.smoothing), OUTPUTS)
         return Trained(graph, history, encoder)

@@ -16,7 +16,7 @@ from atypia.errors import BadOption
 from atypia.networks.export import to_onnx
 from atypia.networks.optimizer import one_cycle
 from atypia.networks.restorer import OUTPUTS, Loss, make_restorer, make_restoring_scorer
-from atypia.networks.training import Plan, pace, train
+from atypia.networks.training import train
 from atypia.networks.unet import build_unet
 
 AHEAD = 4
@@ -60,20 +60,7 @@ class RestoringDetector(NetworkDetector):
         canvases = Canvases(healthy, context.work / "canvases", self.reduction)
         told = bool(strengths)
         unet = build_unet(canvases.size, 1 + told, 1, self.widths, context.seed)
-        way = pace(self.steps, len(canvases), self.batch_size)
-        plan = Plan(
-            settings={"trained": self.name, **self.chosen()},
-            seed=context.seed,
-            checkpoint=context.work / "checkpoint.npz",
-            epochs=way.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            rounds=way.rounds,
-            epoch_size=way.epoch_size,
-            views=0,
-            resume=context.resume,
-            ahead=AHEAD,
-        )
+        way, plan = self._plan(len(canvases), context, views=0, ahead=AHEAD)
         model = make_restorer(unet, one_cycle(self.learning_rate, way.steps), loss)
         history = train(model, CorruptedExamples(canvases, corrupt, told, context.seed), plan)
         scorer = make_restoring_scorer(unet, canvases.full_size, self.reduction, strengths, self.smoothing)
