@@ -17,7 +17,7 @@ LINES = (  # from the top; rooms on one line do not know each other
     ("report", "writing"),
     ("evaluation", "monitoring"),
     ("screener",),
-    ("detectors", "copies", "scalars", "fitness", "recognition"),
+    ("detectors", "copies", "scalars", "fitness", "recognition", "equalising"),
     (
         "reading",
         "datasets",

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from atypia.cli.compare import NAMES, _names, compare
+from atypia.cli.candidates import NAMES, named
+from atypia.cli.compare import compare
 from atypia.detectors import DETECTORS
+from atypia.errors import BadTable
 from atypia.networks.recipe import RECIPES
 
 
@@ -49,9 +51,37 @@ def test_an_unknown_encoder_is_refused_with_those_there_are(atypia, phantom_tabl
     assert "received 'nobody'" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("--try", "intensity percent=90", "--try", "intensity"), ["intensity-percent=90", "intensity"]),
+        (("--detectors", "atlas", "--try", "intensity"), ["atlas", "intensity"]),
+        ((), ["ensemble", "lesion-simulation", "nearest", "autoencoder"]),
+    ],
+)
+def test_settings_make_another_contestant(atypia, phantom_table, tmp_path, monkeypatch, words, names):
+    asked = []
+
+    def compare_none(table, contestants, out, **_):
+        asked.extend(contestants)
+        raise BadTable(f"{len(table)} {out.name}")
+
+    monkeypatch.setattr("atypia.comparison.compare", compare_none)
+    assert atypia("compare", phantom_table, "-o", tmp_path, *words).code == 2
+    assert [contestant.name for contestant in asked] == names
+
+
+def test_a_wrong_setting_is_refused_before_anything_runs(atypia, phantom_table, tmp_path):
+    words = ("--detectors", "atlas", "--try", "intensity percent=most")
+    outcome = atypia("compare", phantom_table, "-o", tmp_path / "out", *words)
+    assert outcome.code == 2
+    assert "--try 'intensity percent=most': percent: expected a number" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_every_detector_and_recipe_can_be_named_and_is_explained():
     assert set(NAMES) == {*DETECTORS, *RECIPES}
-    assert _names(",".join(NAMES)) == list(NAMES)
+    assert named(",".join(NAMES)) == list(NAMES)
     assert {name for name, _ in compare.glossary["Detectors"]} == {*NAMES, "NAME@ENCODER"}
     (offered,) = [option for option in compare.params if option.name == "detectors"]
-    assert set(_names(offered.default)) <= set(DETECTORS)
+    assert set(named(offered.default)) <= set(DETECTORS)

@@ -134,10 +134,10 @@ def test_a_table_with_labels_and_no_splits_is_told_to_split(atypia, tmp_path):
         (("--detector", "atlas", "--set", "members=nearest,intensity"), "a setting of the detector atlas"),
         (("--set", "members=atlas"), "two or more different members of an ensemble; received atlas"),
         (("--set", "members=atlas,nobody"), "received 'nobody'"),
-        (("--set", "members=atlas,intensity", "--set", "rule=best"), "rule out of stouffer"),
+        (("--set", "members=atlas,intensity", "--set", "rule=best"), "rule out of map, stouffer"),
         (
             ("--set", "members=atlas,intensity", "--set", "nearest.top=1"),
-            "the detector ensemble (rule, aside",
+            "the detector ensemble (rule, aside, top)",
         ),
         (("--set", "members=atlas,intensity", "--set", "atlas.frob=1"), "a setting of the detector atlas"),
         (("--validation",), "expected rows whose split is validation"),

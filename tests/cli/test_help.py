@@ -94,11 +94,13 @@ def test_what_is_written_goes_to_out():
         "audit",
         "card",
         "compare",
+        "choose",
         "threshold",
         "monitor",
         "phantom",
         "split",
         "describe",
+        "equalise",
         "get",
         "reference",
     }

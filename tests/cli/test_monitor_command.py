@@ -47,6 +47,21 @@ def test_drift_is_told_with_its_scan_and_drawn(atypia, tables, tmp_path):
         assert picture.info["Disclaimer"].startswith("Research use only")
 
 
+def test_scans_that_became_unfit_are_told_where_the_screener_is_known(atypia, nearest_file, tmp_path, rng):
+    table = tmp_path / "thursday.csv"
+    with FindingsWriter(table) as writer:
+        for place in range(200):
+            unfit = None if place % 40 == 0 else "far noisier than what was learned from"
+            writer.write(Finding(f"thursday/{place}.png", 0.0, float(rng.random()), False, 2.0, unfit=unfit))
+    outcome = atypia("monitor", table, "--model", nearest_file, "-o", tmp_path / "drift", "--strict")
+    assert outcome.code == 1
+    assert "fitting anew is due at thursday/" in outcome.out
+    page = (tmp_path / "drift" / "monitor.html").read_text(encoding="utf-8")
+    assert "fitting anew is due at thursday/" in page
+    assert "Recalibration is due" in page
+    assert atypia("monitor", table, "--strict").code == 0
+
+
 def test_no_drift_is_told_too(atypia, tables):
     outcome = atypia("monitor", *tables[:2], "--strict")
     assert (outcome.code, outcome.err) == (0, "")

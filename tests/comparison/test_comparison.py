@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,23 +12,20 @@ from pathlib import Path
 import pytest
 
 from atypia.comparison import Contestant, compare
+from atypia.comparison.judging import Judging
 from atypia.comparison.running import _without_folders
 from atypia.detectors import Nearest
 from atypia.encoders.weights import obtain_weights
 from atypia.errors import BadTable
 from atypia.preparation import Preparation
-from atypia.reading.collection import Collection, read_collection
+from atypia.reading.collection import Collection
 from atypia.screener import Screener
+from atypia.study import study_of
 
 # What the other process runs must be importable there, which a test module is not.
 DIE = Contestant("near", partial(os._exit, 7), {})
 NEAR = Contestant("near", partial(Screener, Nearest("efficientnet-lite0"), Preparation(64)), {"k": "default"})
 BROKEN = Contestant("broken", partial(obtain_weights, Path("/weights of mine/nowhere.h5")), {})
-
-
-@pytest.fixture(scope="module")
-def table(phantom_table):
-    return read_collection(phantom_table)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +57,45 @@ def test_the_figure_of_the_leaderboard_is_that_of_the_own_report(done):
     assert near.peak_mib is None or near.peak_mib > 50
     assert (out / "near" / "screener.atypia").is_file()
     assert not (out / "near" / "work").exists()
+
+
+def test_each_is_tried_on_simulated_lesions_in_the_scans_for_the_threshold(done):
+    out, found = done
+    near = found.outcomes[0]
+    assert 0.3 < near.simulated_auroc <= 1
+    assert 0 < near.simulated_precision <= 1
+    assert found.outcomes[1].simulated == {"auroc": None, "precision": None}
+    values = json.loads((out / "compare.json").read_text())
+    rows = {row["name"]: row["simulated"] for row in values["rows"]}
+    assert rows["near"] == near.simulated
+    assert rows[found.baselines[0]] == {}
+    assert values["agreements"] == []  # of one detector
+
+
+def test_what_an_earlier_call_did_not_try_is_tried_from_its_saved_screener(done, table, tmp_path, here):
+    out, found = done
+    shutil.copytree(out / "near", tmp_path / "near")
+    kept = json.loads((tmp_path / "near" / "outcome.json").read_text())
+    for name in ("simulated_auroc", "simulated_precision"):
+        del kept["outcome"][name]
+    (tmp_path / "near" / "outcome.json").write_text(json.dumps(kept))
+    findings = (tmp_path / "near" / "findings.csv").stat().st_mtime_ns
+    again = compare(table, [NEAR], tmp_path)
+    assert here == ["near"]
+    assert again.outcomes[0] == found.outcomes[0]
+    assert (tmp_path / "near" / "findings.csv").stat().st_mtime_ns == findings
+
+
+def test_without_scans_for_the_threshold_nothing_is_tried(done, table):
+    out, found = done
+    untried = replace(found.outcomes[0], simulated_auroc=None)
+    task = Judging(NEAR, table, study_of(table.select(split="test")), out / "near", seed=0)
+    assert task.lacks(untried)
+    assert not task.lacks(found.outcomes[0])
+    few = Collection(tuple(row for row in table if row.split != "threshold"), "t.csv")
+    assert not replace(task, table=few).lacks(untried)
+    assert replace(task, table=few)._tried(Screener()) == {}
+    assert not replace(task, out=out / "elsewhere").lacks(untried)
 
 
 def test_no_way_to_a_folder_stands_in_what_is_left(done, table):

@@ -11,7 +11,7 @@ from scipy.stats import combine_pvalues, norm
 
 from atypia.detectors import Asymmetry, Atlas, Batch, Ensemble, FitContext, Intensity, State
 from atypia.detectors.base import Scores
-from atypia.detectors.ensemble import RULES, combined
+from atypia.detectors.ensemble import OF_SCORES, RULES, combined
 from atypia.detectors.nearest import Nearest
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 
@@ -20,6 +20,13 @@ normal_scores = arrays(np.float64, st.tuples(st.integers(2, 5), st.just(4)), ele
 
 def light(rule="stouffer", **settings):
     return Ensemble([Atlas(retrieved=8), Intensity()], rule, **settings)
+
+
+def ruled(ensemble, rule):
+    """The same ensemble, combining by another rule."""
+    state = ensemble.state()
+    parameters = {**state.parameters, "settings": {**state.parameters["settings"], "rule": rule}}
+    return Ensemble.from_state(State(parameters, state.arrays, state.graphs))
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +61,11 @@ def test_harmonic_and_highest_are_what_they_are_called(normal):
 def test_no_rule_falls_where_a_member_rises(normal, member, more):
     higher = normal.copy()
     higher[member] += more
-    for rule in RULES:
+    for rule in OF_SCORES:
         assert (combined(higher, rule) >= combined(normal, rule) - 1e-9).all()
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", OF_SCORES)
 def test_scores_far_outside_stay_numbers(rule):
     far = combined(np.array([[1e4, 0.0, -1e4], [1e4, 1e4, -1e4]]), rule)
     assert np.isfinite(far).all()
@@ -74,7 +81,7 @@ def test_weights_and_trials_come_from_simulated_lesions(ensemble):
 
 
 def test_healthy_scans_score_about_like_a_normal_distribution(ensemble, heads_of):
-    scores = ensemble.score(heads_of(60, seed=5).batch(np.arange(60))).image
+    scores = ruled(ensemble, "stouffer").score(heads_of(60, seed=5).batch(np.arange(60))).image
     assert abs(np.median(scores)) < 1
     assert 0.4 < scores.std() < 2.5
 
@@ -94,12 +101,42 @@ def test_the_state_is_that_of_its_members_and_makes_them_anew(ensemble, twins):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_finds_lesions_and_keeps_the_map(ensemble, twins, rule):
-    state = ensemble.state()
-    parameters = {**state.parameters, "settings": {**state.parameters["settings"], "rule": rule}}
-    other = Ensemble.from_state(State(parameters, state.arrays, state.graphs))
+    other = ruled(ensemble, rule)
     well, ill = (other.score(batch) for batch in twins)
     assert (ill.image > well.image).mean() > 0.6
     assert np.array_equal(ill.map, ensemble.score(twins[1]).map)
+
+
+class Pointing(Intensity):
+    """Finds one place: rows from `start` on of the middle columns."""
+
+    start = 0
+
+    def score(self, batch):
+        heat = np.zeros(batch.pixels.shape, np.float32)
+        heat[:, self.start : self.start + 8, 28:36] = 1
+        return Scores(np.ones(len(heat)), heat * batch.foreground)
+
+
+def test_two_that_find_one_place_count_for_more_than_two_that_find_two(healthy, heads_of, tmp_path):
+    batch, scores = heads_of(4, seed=3).batch(np.arange(4)), {}
+    for second in (24, 40):
+        members = Pointing(), Pointing()
+        members[0].start, members[1].start = 24, second
+        ensemble = Ensemble(members, top=0.01).fit(healthy, FitContext(tmp_path))
+        scores[second] = ensemble.score(batch).image
+    assert (scores[24] > 1.2 * scores[40]).all()
+
+
+def test_the_score_by_map_is_the_mean_of_the_most_surprising_pixels_of_the_brain(ensemble, twins):
+    ill = twins[1]
+    surprise = [
+        scale(m.score(ill).map) for scale, m in zip(ensemble.map_scales_, ensemble.members, strict=True)
+    ]
+    mean = np.mean(surprise, axis=0)
+    for place, score in enumerate(ensemble.score(ill).image):
+        inside = np.sort(mean[place][ill.brain[place]])
+        assert score == pytest.approx(inside[-round(0.03 * len(inside)) :].mean(), rel=1e-5)
 
 
 class Remembering(Intensity):
@@ -139,7 +176,7 @@ def test_members_learn_from_whole_groups_and_each_in_a_folder_of_its_own(healthy
 def test_a_member_whose_scores_are_all_the_same_spoils_nothing(healthy, twins, tmp_path):
     silent = Remembering()
     silent.constant = 3.0
-    together = Ensemble([Intensity(), silent]).fit(healthy, FitContext(tmp_path, seed=1))
+    together = Ensemble([Intensity(), silent], "stouffer").fit(healthy, FitContext(tmp_path, seed=1))
     well, ill = (together.score(batch) for batch in twins)
     assert np.isfinite([well.image, ill.image]).all()
     assert np.isfinite([well.map, ill.map]).all()
@@ -183,9 +220,10 @@ def test_the_picture_shown_is_that_of_the_first_member_with_one(healthy, twins, 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"rule": "best"}, "rule out of stouffer, fisher, harmonic, max; received 'best'"),
+        ({"rule": "best"}, "rule out of map, stouffer, fisher, harmonic, max; received 'best'"),
         ({"aside": 0}, "aside between 0 and 1; received 0"),
         ({"aside": 1.0}, "aside between 0 and 1"),
+        ({"top": 0}, "top above 0, at most 1; received 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, told):

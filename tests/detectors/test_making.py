@@ -70,7 +70,7 @@ def test_an_ensemble_is_made_of_its_members_with_their_settings():
         ({"name": "ensemble", "members": ("nearest",)}, "two or more different members .* received nearest"),
         ({"name": "ensemble", "members": ("nearest", "nearest")}, "different members"),
         ({"name": "ensemble", "members": ()}, "received none"),
-        ({"name": "ensemble", "of_members": {"atlas": {"top": 0.1}}}, "received some of atlas"),
+        ({"name": "ensemble", "of_members": {"intensity": {"percent": 90}}}, "received some of intensity"),
     ],
 )
 def test_what_there_is_not_is_refused(given, told):

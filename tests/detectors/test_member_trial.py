@@ -12,6 +12,7 @@ from atypia.detectors.member_trial import (
     Trial,
     _auroc,
     _average_precision,
+    trial_of,
     try_members,
     with_lesions,
 )
@@ -64,6 +65,31 @@ def test_who_sees_lesions_does_better_than_who_does_not(healthy):
     assert seeing.weight == seeing.precision
     assert [seeing] == try_members(members[:1], [IDENTITY], healthy, seed=1)
     assert [seeing] != try_members(members[:1], [IDENTITY], healthy, seed=2)
+
+
+def test_of_one_detector_the_order_alone_counts(healthy):
+    def stretched(batch):
+        found = bright(batch)
+        return Scores(np.exp(found.image) - 7, np.sqrt(found.map))
+
+    assert healthy.batch(np.arange(1)).pixels.shape[-1] % SIDE  # the maps are brought to SIDE, interpolated
+    trial = trial_of(Stub(bright), healthy, seed=1)
+    assert trial == try_members([Stub(bright)], [lambda heat: heat], healthy, seed=1)[0]
+    other = trial_of(Stub(stretched), healthy, seed=1)
+    assert other.auroc == trial.auroc
+    assert other.precision == pytest.approx(trial.precision, abs=0.03)
+
+
+def test_at_the_resolution_of_the_trial_no_increasing_function_changes_it(heads_of, draw_heads):
+    healthy = type(heads_of(1))(*draw_heads(8, size=SIDE))
+
+    def stretched(batch):
+        found = bright(batch)
+        return Scores(found.image**3, found.map + found.map**2)
+
+    trial, other = (trial_of(Stub(score), healthy, seed=2) for score in (bright, stretched))
+    assert other.auroc == trial.auroc
+    assert other.precision == pytest.approx(trial.precision, abs=1e-4)
 
 
 def test_at_most_so_many_scans_are_looked_at(healthy, monkeypatch):

@@ -80,6 +80,57 @@ def test_scans_that_all_look_abnormal_leave_nothing_to_test_where_nothing_is_sta
     assert seen.to_dict()["strata"]["all scans"]["looked_at"] == 0
 
 
+def test_a_crowd_of_low_p_values_is_told_where_nothing_is_stated(draw):
+    streams = draw(100, 400, shift=4.0, start=200)
+    (stratum,) = watch(streams, Settings(window=50)).due
+    alarm = next(alarm for alarm in stratum.alarms if alarm.check == "crowd")
+    assert (alarm.since, alarm.row, alarm.direction) == (200, 249, "higher")
+
+
+def test_half_of_the_scans_may_be_abnormal_where_nothing_is_stated(draw):
+    assert not watch(draw(300, 1000, abnormal=0.45), Settings()).due
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01])
+def test_few_unfit_scans_are_no_alarm(draw, rng, share):
+    assert watch(_with_unfit(draw, rng, share), Settings(window=50), refused=(100, 0.0)).unfit_alarm is None
+
+
+def test_many_unfit_scans_are_an_alarm_of_their_own(draw, rng):
+    seen = watch(_with_unfit(draw, rng, 0.5), Settings(window=50), refused=(100, 0.0))
+    assert seen.due == ()
+    assert seen.alarmed
+    assert seen.unfit_alarm is not None
+    assert 200 <= seen.unfit_alarm.since < seen.unfit_alarm.row < 400
+    told = seen.to_dict()
+    assert told["recalibration_due"] is True
+    assert told["unfit_alarm"]["check"] == "unfit"
+
+
+def test_what_was_left_out_at_the_fit_as_often_is_no_alarm(draw, rng):
+    streams = _with_unfit(draw, rng, 0.3)
+    assert watch(streams, Settings(window=50), refused=(100, 0.3)).unfit_alarm is None
+    assert watch(streams, Settings(window=50), refused=(100, 0.02)).unfit_alarm is not None
+    assert watch(streams, Settings(window=50)).unfit_windows == ()
+
+
+def test_unfit_scans_of_a_group_that_is_tested_by_another_do_not_count(draw):
+    streams = draw(100, 100)
+    for place in range(50):
+        streams.add({"name": f"again {place}", "p_value": 0.5, "unfit": "noise"}, "here", frozenset())
+    assert streams.unfit == 50
+    assert watch(streams, Settings(window=25), refused=(100, 0.0)).unfit_alarm is None
+
+
+def _with_unfit(draw, rng, share):
+    """A quiet stream of 200 scans, then 200 of which a share is unfit."""
+    streams = draw(100, 200)
+    for place, unfit in enumerate(rng.random(200) < share):
+        record = {"name": f"later {place}", "p_value": float(rng.random()), "unfit": "noise" if unfit else ""}
+        streams.add(record | {"p_value": max(record["p_value"], 0.001)}, "here", None)
+    return streams
+
+
 def test_windows_are_full_and_follow_each_other(rng):
     windows = check_windows(rng.random(95), Promise(None), 30, share=0.1, abnormal=0.0, risk=0.01)
     assert [(window.start, window.stop) for window in windows] == [(0, 30), (30, 60), (60, 90)]

@@ -76,3 +76,12 @@ def test_the_size_of_a_calibration_is_read_off_its_p_values(rng, healthy):
 def test_p_values_of_groups_tell_no_size(rng):
     threshold = Threshold.learn(rng.normal(size=90), groups=rng.integers(0, 20, 90).tolist())
     assert size_of(threshold.p_values(rng.normal(size=500))) is None
+
+
+def test_a_calibration_too_small_for_the_share_counts_its_smallest_p_value():
+    promise = Promise(12)
+    assert promise.expected(0.05) == pytest.approx(1 / 13)
+    assert promise.low(np.array([1, 2, 13]) / 13, 0.05).tolist() == [True, False, False]
+    most, _ = promise.counts(50, 0.05, 0.0)
+    assert most.sum() == pytest.approx(1)
+    assert np.arange(51) @ most == pytest.approx(50 / 13)

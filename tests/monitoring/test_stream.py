@@ -85,3 +85,15 @@ def test_the_others_of_a_group_are_left_out_and_counted(tmp_path):
     table.write_text("\n".join(lines), encoding="utf-8")
     streams = read_streams([table], frozenset({"1.png"}))
     assert (len(streams.by_stratum[None].values()), streams.repeated) == (1, 3)
+
+
+def test_tables_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    tables = [tmp_path / day / "findings.csv" for day in ("monday", "tuesday")]
+    for table in tables:
+        table.parent.mkdir()
+        table.write_text("name,p_value\na.png,0.5\n")
+    assert [name for name, _ in read_streams(tables).starts] == [
+        "monday/findings.csv",
+        "tuesday/findings.csv",
+    ]
+    assert [name for name, _ in read_streams(tables[:1]).starts] == ["findings.csv"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from atypia.evaluation.agreement import Agreement
 from atypia.evaluation.standings import standings
 from atypia.report.leaderboard import Entry, Leaderboard, _differences, _forest, write_leaderboard
 from atypia.report.theme import LIGHT
@@ -102,3 +104,36 @@ def test_words_say_that_the_trivial_does_better():
     assert "a number that looks at no anatomy does better: size" in said
     said = board({"good": GOOD, "trivial: size": GOOD + 1e-4 * RNG.normal(size=200)}).verdict()
     assert "nothing shows that it beats" in said
+
+
+def test_simulated_lesions_stand_beside_the_truth(plain, tmp_path):
+    entries = tuple(
+        entry if entry.trivial else replace(entry, simulated={"auroc": 0.777, "precision": 0.333})
+        for entry in plain.entries
+    )
+    agreements = (
+        Agreement("AUROC", "image AUROC", 5, 0.9, 0.8),
+        Agreement("AUROC", "pixel AP", 5, 0.1, 0.0),
+        Agreement("pixel AP", "pixel AP", 4, -0.2, -0.33),
+    )
+    tried = replace(plain, entries=entries, agreements=agreements)
+    page = write_leaderboard(tried, tmp_path).read_text(encoding="utf-8")
+    said = tried.agreement()
+    assert "simulated AUROC with image AUROC: Spearman 0.90, Kendall 0.80 (n = 5)" in said
+    assert "simulated pixel AP with pixel AP: Spearman -0.20, Kendall -0.33 (n = 4)" in said
+    assert "judged kindly" in said
+    assert said in page
+    assert page.count("0.777") == 2
+    text = (tmp_path / "compare.md").read_text()
+    assert said in text
+    assert "| 0.777 | 0.333 |" in text
+    lines = tried.to_markdown().splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert tried.to_dict()["agreements"][0]["kendall"] == 0.8
+
+
+def test_where_nothing_was_tried_nothing_is_said_of_it(plain, tmp_path):
+    page = write_leaderboard(plain, tmp_path).read_text(encoding="utf-8")
+    assert not plain.tried
+    assert plain.agreement() == ""
+    assert "imulated lesions" not in page

@@ -124,3 +124,11 @@ def test_the_command_prints_records_and_refuses_other_files(atypia, nearest_file
         refused = atypia("card", model, "--audit", tmp_path / name)
         assert refused.code == 2
         assert "expected the audit.json of 'atypia audit'" in refused.err
+
+
+def test_a_choice_without_labels_is_told(screener):
+    assert "Chosen among" not in to_markdown(model_card(screener))
+    screener.records["choice"] = {"by": "AUROC of simulated lesions", "candidates": 4}
+    told = to_markdown(model_card(screener))
+    del screener.records["choice"]
+    assert "Chosen among 4 candidates on other healthy scans, without labels, by the AUROC" in told

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from atypia.cli import options
-from atypia.cli.choice import AUTOENCODER, FitChoice
-from atypia.cli.choice import NAMES as DETECTORS
+from atypia.cli.candidates import EXPLAINED, asked_for, contestants_of, tries
+from atypia.cli.choice import FitChoice
 from atypia.cli.command import Taught
 from atypia.cli.evaluate import SPLITS
-from atypia.errors import BadOption
-from atypia.networks.recipe import RECIPES
 from atypia.notice import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from atypia.comparison import Comparison, Contestant
-
-NAMES = tuple(dict.fromkeys((*DETECTORS, *RECIPES)))
+    from atypia.comparison import Comparison
 
 
 @click.command(
@@ -30,17 +25,10 @@ NAMES = tuple(dict.fromkeys((*DETECTORS, *RECIPES)))
         "atypia compare table.csv --root images/ -o out",
         "atypia compare table.csv --detectors nearest,autoencoder,vae --epochs 20 -o out",
         "atypia compare table.csv --detectors nearest@efficientnet-lite0,nearest@resnet50 -o out",
+        'atypia compare table.csv --try "patchcore scales=3" --try "lesion-simulation steps=300" -o out',
     ),
     glossary={
-        "Detectors": [
-            *DETECTORS.items(),
-            *(
-                (name, f"the detector {AUTOENCODER} after the recipe {name}")
-                for name in RECIPES
-                if name != AUTOENCODER
-            ),
-            ("NAME@ENCODER", "the same on another encoder than --encoder names"),
-        ],
+        "Detectors": EXPLAINED,
         "What it writes": [
             ("compare.html", "the leaderboard: figures with intervals, tests of all pairs, time and memory"),
             ("compare.json", "the same as numbers; compare.md as a table in text"),
@@ -58,6 +46,7 @@ NAMES = tuple(dict.fromkeys((*DETECTORS, *RECIPES)))
     show_default=True,
     help="Names out of the list below, with commas between them.",
 )
+@tries
 @click.option(
     "--encoder", metavar="NAME", default="auto", help="Pretrained network that all build on, as in fit."
 )
@@ -75,6 +64,7 @@ def compare(
     out: Path,
     root: Path | None,
     detectors: str,
+    tries: tuple[str, ...],
     encoder: str,
     weights: Path | None,
     epochs: int | None,
@@ -113,7 +103,7 @@ def compare(
         threads=threads,
         no_fitness_check=True,
     )
-    contestants = [_contestant(name, common, epochs) for name in _names(detectors)]
+    contestants = contestants_of(asked_for(detectors, tries), common, epochs)
     collection = read_collection(table, root=root)
     claim_folder(out)
     comparison = compare_all(
@@ -127,31 +117,6 @@ def compare(
     )
     click.echo(_told(comparison, out))
     click.get_current_context().exit(1 if comparison.failed else 0)
-
-
-def _names(detectors: str) -> list[str]:
-    names = [name.strip() for name in detectors.split(",") if name.strip()]
-    unknown = [name for name in names if name.partition("@")[0] not in NAMES]
-    if not names or unknown or len(set(names)) < len(names):
-        raise BadOption(
-            f"--detectors: expected different names out of {', '.join(NAMES)}, with commas between them; "
-            f"received {detectors!r}."
-        )
-    return names
-
-
-def _contestant(name: str, common: FitChoice, epochs: int | None) -> Contestant:
-    from atypia.comparison import Contestant
-
-    plain, _, encoder = name.partition("@")
-    choice = replace(common, encoder=encoder or common.encoder)
-    if plain in RECIPES:
-        choice = replace(choice, detector=AUTOENCODER, recipe=plain, epochs=epochs)
-    else:
-        choice = replace(choice, detector=plain)
-    settings = {key: value for key, value in asdict(choice).items() if key not in ("threads", "resume")}
-    settings |= {"encoder": choice.resolved_encoder, "weights": choice.weights and choice.weights.name}
-    return Contestant(name.replace("@", "-on-").replace(":", "-"), choice.screener, settings)
 
 
 def _told(comparison: Comparison, out: Path) -> str:

@@ -12,11 +12,13 @@ import click
 from atypia.cli import options
 from atypia.cli.audit import audit
 from atypia.cli.card import card
+from atypia.cli.choose import choose
 from atypia.cli.command import TaughtGroup
 from atypia.cli.compare import compare
 from atypia.cli.datasets import datasets
 from atypia.cli.demo import demo
 from atypia.cli.describe import describe
+from atypia.cli.equalise import equalise
 from atypia.cli.evaluate import evaluate
 from atypia.cli.fit import fit
 from atypia.cli.info import info
@@ -114,6 +116,7 @@ COMMANDS = (
     score,
     evaluate,
     compare,
+    choose,
     threshold,
     monitor,
     info,
@@ -121,6 +124,7 @@ COMMANDS = (
     phantom,
     split,
     describe,
+    equalise,
     datasets,
     reproduce,
 )

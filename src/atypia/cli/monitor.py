@@ -58,8 +58,8 @@ POOLED = "pooled ("
     "--prevalence",
     type=float,
     metavar="X",
-    help="The largest share of scans that may be abnormal; 0: all are healthy. Default: not known, and then "
-    "only scans that look healthy are tested.",
+    help="The largest share of scans that may be abnormal; 0: all are healthy. Default: not known, half at "
+    "most, and then above all scans that look healthy are tested.",
 )
 @click.option(
     "--fpr", "alpha", type=float, metavar="X", default=0.05, help="P-value up to which windows count scans."
@@ -89,7 +89,7 @@ def monitor(
     from atypia.destination import claim_folder, replacing
     from atypia.monitoring.monitor import Settings, watch
     from atypia.monitoring.stream import read_streams
-    from atypia.report.drift import told, write_drift
+    from atypia.report.drift import told, told_unfit, write_drift
     from atypia.screener import Screener
 
     settings = Settings(window=window, risk=risk, alpha=alpha, prevalence=prevalence)
@@ -97,16 +97,17 @@ def monitor(
     if out is not None:
         claim_folder(out)
     streams = read_streams(findings, _kept(groups, root) if groups is not None else None)
-    seen = watch(streams, settings, _size_of(screener, model) if screener and model else None)
+    size = _size_of(screener, model) if screener and model else None
+    seen = watch(streams, settings, size, screener.refused if screener else None)
     lines = _counted(seen)
-    lines += [line for stratum in seen.strata for line in told(seen, stratum)]
-    if not seen.due:
+    lines += [*told_unfit(seen), *(line for stratum in seen.strata for line in told(seen, stratum))]
+    if not seen.alarmed:
         lines.append("the p-values are as calibration promised")
     if out is not None:
         with replacing(out, "figures/drift_*.png"):
             lines.append(f"page: {write_drift(seen, out, options.command_line())}")
     click.echo("\n".join([*lines, RESEARCH_USE_ONLY]))
-    click.get_current_context().exit(1 if strict and seen.due else 0)
+    click.get_current_context().exit(1 if strict and seen.alarmed else 0)
 
 
 def _kept(table: Path, root: Path | None) -> frozenset[str]:

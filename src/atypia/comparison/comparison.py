@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atypia.comparison.contestant import Contestant, Outcome
-from atypia.comparison.running import Task, outcome_of
+from atypia.comparison.judging import Judging
+from atypia.comparison.running import outcome_of
 from atypia.errors import BadTable
+from atypia.evaluation.agreement import Agreement, rank_agreement
 from atypia.evaluation.leaks import demand_no_leak, leaks_of
 from atypia.evaluation.metrics import auroc
 from atypia.evaluation.standings import Standings, standings
@@ -69,7 +71,7 @@ def compare(
     outcomes = []
     for number, contestant in enumerate(contestants, 1):
         print(f"{number} of {len(contestants)}: {contestant.name}", file=sys.stderr, flush=True)
-        outcomes.append(outcome_of(Task(contestant, table, study, out / contestant.name, seed)))
+        outcomes.append(outcome_of(Judging(contestant, table, study, out / contestant.name, seed)))
     comparison = _ranked(outcomes, study.scans, seed)
     write_leaderboard(_leaderboard(comparison, table, study, split, command), out)
     return comparison
@@ -125,8 +127,10 @@ def _leaderboard(
     entries = []
     for row in comparison.standings.rows:
         outcome = outcomes.get(row.name)
-        cost = {} if outcome is None else _costs(outcome)
-        entries.append(Entry(row, outcome is None, dict(outcome.figures) if outcome else {}, cost))
+        if outcome is None:
+            entries.append(Entry(row, trivial=True))
+        else:
+            entries.append(Entry(row, False, dict(outcome.figures), outcome.costs, outcome.simulated))
     facts = {
         "scans learned from": len(table.select(split="train")),
         "scans for the threshold": len(table.select(split="threshold")),
@@ -149,13 +153,24 @@ def _leaderboard(
         notes=study.notes,
         command=command,
         notices=(RESEARCH_USE_ONLY, *((SYNTHETIC,) if study.synthetic else ())),
+        agreements=_agreements(entries),
     )
 
 
-def _costs(outcome: Outcome) -> dict[str, float | None]:
-    return {
-        "fit_seconds": outcome.fit_seconds,
-        "images_per_second": outcome.images_per_second,
-        "peak_mib": outcome.peak_mib,
-        "artefact_mib": outcome.artefact_mib,
+def _agreements(entries: Sequence[Entry]) -> tuple[Agreement, ...]:
+    """Return how the criterion without labels orders the detectors, against how the labels do."""
+    detectors = [entry for entry in entries if not entry.trivial]
+    truths: dict[str, list[float | None]] = {
+        "image AUROC": [entry.standing.auroc for entry in detectors],
+        "pixel AP": [entry.figures.get("pixel_average_precision") for entry in detectors],
     }
+    simulated = {
+        "AUROC": [entry.simulated.get("auroc") for entry in detectors],
+        "pixel AP": [entry.simulated.get("precision") for entry in detectors],
+    }
+    found = (
+        rank_agreement(criterion, truth, values, truths[truth])
+        for criterion, values in simulated.items()
+        for truth in truths
+    )
+    return tuple(agreement for agreement in found if agreement is not None)

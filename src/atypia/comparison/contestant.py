@@ -23,7 +23,8 @@ class Outcome:
     """What came of one contestant: the score of each scan by name, and what it cost; or why nothing came.
 
     `fit_seconds` is of the call that finished it; `peak_mib` is the largest memory of its process, fit and
-    scoring together; `images_per_second` is from file to verdict, without heat maps.
+    scoring together; `images_per_second` is from file to verdict, without heat maps. `simulated_auroc` and
+    `simulated_precision` are of lesions simulated in healthy scans that it has not learned from.
     """
 
     name: str
@@ -34,3 +35,20 @@ class Outcome:
     images_per_second: float | None = None
     peak_mib: float | None = None
     artefact_mib: float | None = None
+    simulated_auroc: float | None = None
+    simulated_precision: float | None = None
+
+    @property
+    def costs(self) -> dict[str, float | None]:
+        """What it cost, by name."""
+        return {
+            "fit_seconds": self.fit_seconds,
+            "images_per_second": self.images_per_second,
+            "peak_mib": self.peak_mib,
+            "artefact_mib": self.artefact_mib,
+        }
+
+    @property
+    def simulated(self) -> dict[str, float | None]:
+        """How well it found simulated lesions: by image, and by pixel."""
+        return {"auroc": self.simulated_auroc, "precision": self.simulated_precision}

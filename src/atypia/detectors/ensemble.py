@@ -15,6 +15,7 @@ from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.healthy_scale import MapScale, ScoreScale, sampled
+from atypia.detectors.heat import highest
 from atypia.detectors.member_trial import Trial, try_members
 from atypia.detectors.network_detector import NetworkDetector
 from atypia.detectors.subset import Subset, kept_aside
@@ -23,7 +24,8 @@ from atypia.scan import Image
 
 FEWEST = 20
 AT_ONCE = 16
-RULES = ("stouffer", "fisher", "harmonic", "max")
+OF_SCORES = ("stouffer", "fisher", "harmonic", "max")
+RULES = ("map", *OF_SCORES)
 Array = NDArray[np.float64]
 
 
@@ -33,8 +35,10 @@ class Ensemble(Detector):
 
     Whole groups of healthy scans, a share `aside` of all, are kept from the members. Their scores turn each
     member's scores into normal scores (`ScoreScale`), and their pixels each map into surprise (`MapScale`).
-    Score, by `rule`: `stouffer`, the sum of the normal scores over the square root of their number (Stouffer
-    et al., "The American soldier", 1949; for p-values Whitlock 2005); `fisher`, minus twice the sum of the
+    Score, by `rule`: `map`, the mean of the highest share `top`, inside the brain, of the members' mean
+    surprise, so that what they say of one place counts for more than what they say of several (our choice).
+    The others combine normal scores: `stouffer`, their sum over the square root of their number (Stouffer et
+    al., "The American soldier", 1949; for p-values Whitlock 2005); `fisher`, minus twice the sum of the
     logarithms of the p-values (Fisher 1925), whose correlation (Brown 1975) rescales all scans alike and is
     left to the threshold; `harmonic`, minus the logarithm of the harmonic mean of the p-values (Wilson, "The
     harmonic mean p-value for combining dependent tests", PNAS 2019, equation 1); `max`, the highest.
@@ -44,12 +48,16 @@ class Ensemble(Detector):
 
     name: ClassVar[str] = "ensemble"
 
-    def __init__(self, members: Sequence[Detector] = (), rule: str = "stouffer", aside: float = 0.2) -> None:
-        self.members, self.rule, self.aside = tuple(members), rule, aside
+    def __init__(
+        self, members: Sequence[Detector] = (), rule: str = "map", aside: float = 0.2, top: float = 0.03
+    ) -> None:
+        self.members, self.rule, self.aside, self.top = tuple(members), rule, aside, top
         if rule not in RULES:
             raise BadOption(f"Expected a rule out of {', '.join(RULES)}; received {rule!r}.")
         if not 0 < aside < 1:
             raise BadOption(f"Expected aside between 0 and 1; received {aside}.")
+        if not 0 < top <= 1:
+            raise BadOption(f"Expected top above 0, at most 1; received {top}.")
 
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
         """Fit the members; raise NotEnoughScans below 20 scans, and what a member raises."""
@@ -87,15 +95,24 @@ class Ensemble(Detector):
         )
 
     def score(self, batch: Batch) -> Scores:
-        """Score prepared scans; near 0 for a healthy one, in units of one standard deviation of them."""
+        """Score prepared scans: by the rule `map` in units of surprise, else in those of the rule."""
         self._demand_fitted()
         found = [member.score(batch) for member in self.members]
-        normal = np.stack([scale(f.image) for scale, f in zip(self.score_scales_, found, strict=True)])
-        heat = np.zeros(batch.pixels.shape, np.float32)
+        heat, mean = np.zeros(batch.pixels.shape, np.float32), np.zeros(batch.pixels.shape, np.float32)
         for scale, weight, one in zip(self.map_scales_, self.weights_, found, strict=True):
-            heat += np.float32(weight) * scale(one.map)
+            surprise = scale(one.map)
+            heat += np.float32(weight) * surprise
+            mean += surprise / np.float32(len(found))
         pictures = [one.reconstruction for one in found if one.reconstruction is not None]
-        return Scores(combined(normal, self.rule), heat * batch.foreground, pictures[0] if pictures else None)
+        scores = self._scores(found, mean, batch)
+        return Scores(scores, heat * batch.foreground, pictures[0] if pictures else None)
+
+    def _scores(self, found: Sequence[Scores], mean: Image, batch: Batch) -> Array:
+        if self.rule == "map":
+            judged = batch.brain | (batch.foreground & ~batch.brain.any((1, 2), keepdims=True))
+            return highest(mean, judged, self.top)
+        normal = [scale(one.image) for scale, one in zip(self.score_scales_, found, strict=True)]
+        return combined(np.stack(normal), self.rule)
 
     def _demand_fitted(self) -> None:
         if "weights_" not in self.__dict__:
@@ -116,7 +133,12 @@ class Ensemble(Detector):
             arrays |= {f"{place}.scale.knots": scores.knots, f"{place}.scale.normal": scores.normal}
             arrays |= {f"{place}.map.knots": maps.knots, f"{place}.map.surprise": maps.surprise}
         parameters = {
-            "settings": {"rule": self.rule, "aside": self.aside, "members": [m.name for m in self.members]},
+            "settings": {
+                "rule": self.rule,
+                "aside": self.aside,
+                "top": self.top,
+                "members": [member.name for member in self.members],
+            },
             "members": members,
             "trials": [trial.to_dict() for trial in self.trials_],
             "weights": self.weights_.tolist(),
@@ -136,7 +158,7 @@ class Ensemble(Detector):
                 )
                 for place, own in enumerate(kept)
             ]
-            self = cls(members, settings["rule"], settings["aside"])
+            self = cls(members, settings["rule"], settings["aside"], settings.get("top", 0.03))
             get = state.arrays.__getitem__
             self.score_scales_ = [
                 ScoreScale(get(f"{i}.scale.knots"), get(f"{i}.scale.normal")) for i in range(len(members))

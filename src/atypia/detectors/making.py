@@ -12,7 +12,7 @@ from atypia.detectors.base import Detector
 from atypia.errors import BadOption
 from atypia.networks.recipe import RECIPES
 
-MEMBERS = ("lesion-simulation", "denoising", "patchcore")
+MEMBERS = ("lesion-simulation", "denoising", "patchcore", "nearest", "atlas")
 """What the ensemble is made of unless told otherwise."""
 NOT_SETTINGS = ("encoder", "weights", "threads", "recipe", "members", "graph")
 

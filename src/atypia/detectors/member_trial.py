@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from atypia.detectors.base import Detector
 from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.healthy_atlas import reduced
-from atypia.detectors.healthy_scale import MapScale
 from atypia.detectors.lesion_examples import depth
 from atypia.lesions import LesionSettings, LesionSimulator
 from atypia.scan import Image, Mask
@@ -20,6 +19,8 @@ from atypia.scan import Image, Mask
 AT_ONCE = 16
 MOST_SCANS = 96
 SIDE = 112
+
+Scale = Callable[[Image], Image]
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,19 @@ class Trial:
         return cls(**values)
 
 
+def trial_of(detector: Detector, healthy: PreparedSet, seed: int) -> Trial:
+    """Simulate a lesion in each of at most 96 healthy scans that a detector has not seen, and judge it.
+
+    It asks for no label and for no scale: both figures go by ranks alone, so that an increasing function of
+    the scores, and of the map at 112 pixels a side, leaves them as they are. Detectors with one preparation
+    meet the same lesions.
+    """
+    (trial,) = try_members([detector], [_as_it_is], healthy, seed)
+    return trial
+
+
 def try_members(
-    members: Sequence[Detector], scales: Sequence[MapScale], healthy: PreparedSet, seed: int
+    members: Sequence[Detector], scales: Sequence[Scale], healthy: PreparedSet, seed: int
 ) -> list[Trial]:
     """Simulate a lesion in each of at most 96 healthy scans, and judge each detector on them.
 
@@ -87,6 +99,10 @@ def with_lesions(batch: Batch, rng: np.random.Generator) -> tuple[Batch, Mask]:
     pixels = np.clip(batch.pixels + (tissue - batch.tissue) * batch.level[:, None, None], 0, 1)
     ill = Batch(pixels.astype(np.float32), batch.foreground, batch.brain)
     return ill, reduced(mask.astype(np.float32), SIDE) > 0.5
+
+
+def _as_it_is(heat: Image) -> Image:
+    return heat
 
 
 def _auroc(healthy: NDArray[np.float64], ill: NDArray[np.float64]) -> float:

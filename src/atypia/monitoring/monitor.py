@@ -15,11 +15,15 @@ from atypia.errors import BadOption
 from atypia.monitoring.martingale import Bet, bet
 from atypia.monitoring.promise import Promise, size_of
 from atypia.monitoring.stream import Stream, Streams
-from atypia.monitoring.windows import Window, check_windows
+from atypia.monitoring.windows import Window, check_unfit, check_windows
 from atypia.notice import RESEARCH_USE_ONLY
 
 BULK = 0.2
 """Where nothing is known of how many scans are abnormal, only p-values above this are looked at."""
+MOST_ABNORMAL = 0.5
+"""Where nothing is known of how many scans are abnormal, more than this share of them are not."""
+UNFIT_RISK, CROWD_RISK = 0.1, 0.1
+"""Shares of the risk: of the whole for unfit scans, of a stratum's for crowds of low p-values."""
 ALL = "all scans"
 SCHEMA = 1
 
@@ -110,15 +114,7 @@ class StratumWatch:
                 }
                 for window in self.windows
             ],
-            "alarms": [
-                {
-                    "check": alarm.check,
-                    "direction": alarm.direction,
-                    "at": _place(streams, alarm.row),
-                    "since_about": _place(streams, alarm.since),
-                }
-                for alarm in self.alarms
-            ],
+            "alarms": [_told(alarm, streams) for alarm in self.alarms],
         }
 
 
@@ -129,6 +125,13 @@ class Watch:
     streams: Streams
     settings: Settings
     strata: tuple[StratumWatch, ...]
+    unfit_windows: tuple[Window, ...] = ()
+    unfit_alarm: Alarm | None = None
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether there is any alarm, of a stratum or of unfit scans."""
+        return bool(self.due) or self.unfit_alarm is not None
 
     @property
     def due(self) -> tuple[StratumWatch, ...]:
@@ -142,10 +145,11 @@ class Watch:
             "schema": SCHEMA,
             "atypia": version("atypia"),
             "notice": RESEARCH_USE_ONLY,
-            "recalibration_due": bool(self.due),
+            "recalibration_due": self.alarmed,
             "rows": self.streams.rows,
             "unreadable": self.streams.unreadable,
             "unfit": self.streams.unfit,
+            "unfit_alarm": None if self.unfit_alarm is None else _told(self.unfit_alarm, self.streams),
             "left_out_of_groups": self.streams.repeated,
             "settings": {
                 "window": settings.window,
@@ -159,19 +163,39 @@ class Watch:
 
 
 def watch(
-    streams: Streams, settings: Settings, size: Callable[[str | None], int | None] | None = None
+    streams: Streams,
+    settings: Settings,
+    size: Callable[[str | None], int | None] | None = None,
+    refused: tuple[int, float] | None = None,
 ) -> Watch:
     """Test the p-values of every stratum against what calibration promised.
 
     `size` gives the number of calibration groups by the name of a stratum; without it the number is read off
     the p-values where that is possible. Scans of one patient count as independent.
+    `refused` is the number of groups that set the limits of what may be judged, and the share of healthy
+    scans that was left out at the fit; without it unfit scans are counted, but not tested.
     """
-    risk = settings.risk / len(streams.by_stratum)
+    risk = (1 - UNFIT_RISK) * settings.risk / len(streams.by_stratum)
     found = []
     for name, stream in sorted(streams.by_stratum.items(), key=lambda entry: entry[0] or ""):
         known = size_of(stream.values()) if size is None else size(name)
         found.append(_one(name or ALL, stream, known, settings, risk))
-    return Watch(streams, settings, tuple(found))
+    windows, alarm = _unfit(streams, refused, settings)
+    return Watch(streams, settings, tuple(found), windows, alarm)
+
+
+def _unfit(
+    streams: Streams, refused: tuple[int, float] | None, settings: Settings
+) -> tuple[tuple[Window, ...], Alarm | None]:
+    if refused is None:
+        return (), None
+    rows = np.array(list(streams.fit), dtype=np.int64)
+    unfit = np.array(list(streams.fit.values()), dtype=np.int64) == 0
+    windows = check_unfit(unfit, *refused, settings.window, risk=UNFIT_RISK * settings.risk)
+    first = next((window for window in windows if window.alarm), None)
+    if first is None:
+        return windows, None
+    return windows, Alarm("unfit", int(rows[first.stop - 1]), int(rows[first.start]), "higher")
 
 
 def _one(name: str, stream: Stream, size: int | None, settings: Settings, risk: float) -> StratumWatch:
@@ -183,6 +207,7 @@ def _one(name: str, stream: Stream, size: int | None, settings: Settings, risk: 
     made = bet(ranks)
     known = settings.prevalence is not None
     promise, share = (Promise(size), settings.alpha) if known else (bulk, 0.5)
+    of_crowds = 0.0 if known else CROWD_RISK
     counted = np.arange(len(p_values)) if known else looked_at
     windows = check_windows(
         p_values[counted],
@@ -190,10 +215,12 @@ def _one(name: str, stream: Stream, size: int | None, settings: Settings, risk: 
         settings.window,
         share=share,
         abnormal=settings.prevalence or 0.0,
-        risk=risk / 2,
+        risk=(0.5 - of_crowds) * risk,
     )
     log_bound = -math.log(risk / 2)
     alarms = [*_of_bet(made, rows[looked_at], log_bound), *_of_windows(windows, rows[counted])]
+    if not known:
+        alarms += _of_crowds(p_values, rows, size, settings.window, of_crowds * risk)
     return StratumWatch(
         name,
         size,
@@ -223,6 +250,26 @@ def _of_windows(windows: tuple[Window, ...], rows: NDArray[np.int64]) -> list[Al
             direction = "higher" if window.low > window.most else "lower"
             return [Alarm("window", int(rows[window.stop - 1]), int(rows[window.start]), direction)]
     return []
+
+
+def _of_crowds(
+    p_values: NDArray[np.float64], rows: NDArray[np.int64], size: int | None, window: int, risk: float
+) -> list[Alarm]:
+    """Return an alarm where more p-values are low than half of the scans being abnormal explains."""
+    found = check_windows(p_values, Promise(size), window, share=BULK, abnormal=MOST_ABNORMAL, risk=2 * risk)
+    first = next((one for one in found if one.low > one.most), None)
+    if first is None:
+        return []
+    return [Alarm("crowd", int(rows[first.stop - 1]), int(rows[first.start]), "higher")]
+
+
+def _told(alarm: Alarm, streams: Streams) -> dict[str, Any]:
+    return {
+        "check": alarm.check,
+        "direction": alarm.direction,
+        "at": _place(streams, alarm.row),
+        "since_about": _place(streams, alarm.since),
+    }
 
 
 def _place(streams: Streams, row: int) -> dict[str, Any]:

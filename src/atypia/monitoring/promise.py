@@ -92,15 +92,16 @@ class Promise:
         return share if self.size is None else self._low_bins(share) / (self.bins - self.first)
 
     def _low_bins(self, share: float) -> int:
-        return math.floor(share * (self.bins - self.first) + _TOLERANCE)
+        """Return how many of the bins above the cut are low: one at least, else nothing could ever be."""
+        return max(1, math.floor(share * (self.bins - self.first) + _TOLERANCE))
 
     def _low_counts(self, window: int, share: float) -> Floats:
         counts = np.arange(window + 1)
         if self.size is None:
             return np.asarray(stats.binom.pmf(counts, window, share))
         low = self._low_bins(share)
-        if low == 0:
-            return np.asarray(counts == 0, dtype=np.float64)
+        if low == self.bins - self.first:
+            return np.asarray(counts == window, dtype=np.float64)
         return np.asarray(stats.betabinom.pmf(counts, window, low, self.bins - self.first - low))
 
     def _bin(self, p_values: Floats) -> NDArray[np.int64]:

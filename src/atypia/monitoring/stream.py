@@ -37,7 +37,8 @@ class Streams:
     """What several tables of findings hold: a stream for each stratum (None: none was named).
 
     `rows` counts all rows; `unreadable` and `unfit` those that were not judged, `repeated` those left out
-    because another scan of their group is tested.
+    because another scan of their group is tested. `fit` holds, for each row that is left of the others, its
+    place and whether it was judged, 1, or unfit, 0.
     `starts` has, for each table, its name and the place of its first row.
     """
 
@@ -47,6 +48,7 @@ class Streams:
     unreadable: int = 0
     unfit: int = 0
     repeated: int = 0
+    fit: dict[int, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -62,16 +64,20 @@ class Streams:
         """Take a row, where its name is among those `kept`; raise BadTable where its p-value is none."""
         name, stratum = str(record.get("name") or ""), record.get("stratum") or None
         p_value = _number(record.get("p_value"), place)
+        tested = kept is None or name in kept
         if record.get("unfit"):
             self.unfit += 1
+            if tested:
+                self.fit[len(self.names)] = 0
         elif math.isnan(p_value):
             self.unreadable += 1
-        elif kept is not None and name not in kept:
+        elif not tested:
             self.repeated += 1
         else:
             stream = self.by_stratum.setdefault(stratum, Stream())
             stream.p_values.append(p_value)
             stream.places.append(len(self.names))
+            self.fit[len(self.names)] = 1
         self.names.append(name)
 
 
@@ -83,16 +89,25 @@ def read_streams(tables: Sequence[Path], kept: frozenset[str] | None = None) -> 
     Raises BadTable for any other table, or where no scan is left.
     """
     streams = Streams()
-    for table in tables:
-        streams.starts.append((table.name, streams.rows))
+    for table, told in zip(tables, _told(tables), strict=True):
+        streams.starts.append((told, streams.rows))
         for number, record in enumerate(_records(table), 1):
             streams.add(record, f"{table}, scan {number}", kept)
     if not streams.by_stratum:
-        told = ", ".join(map(str, tables))
+        listed = ", ".join(map(str, tables))
         raise BadTable(
-            f"{told}: expected at least one scan with a p-value to test, received {streams.rows} without."
+            f"{listed}: expected at least one scan with a p-value to test, received {streams.rows} without, "
+            f"{streams.unfit} of them unfit."
         )
     return streams
+
+
+def _told(tables: Sequence[Path]) -> list[str]:
+    """Return the names of tables, with the folder where several share one: `score` names them all alike."""
+    names = [table.name for table in tables]
+    if len(set(names)) == len(names):
+        return names
+    return ["/".join(table.absolute().parts[-2:]) for table in tables]
 
 
 def one_of_each(groups: Iterable[tuple[str, str | None]]) -> frozenset[str]:

@@ -26,6 +26,7 @@ DRAWN = 4000
 
 _CHECKS = {
     "martingale": "the evidence over all scans, the capital of a bet, passed its bound",
+    "crowd": "a window held more low p-values than half of its scans being abnormal explains",
     "window": "a window held a share of low p-values that chance does not explain",
 }
 
@@ -55,6 +56,19 @@ def told(watch: Watch, stratum: StratumWatch) -> Iterator[str]:
             f"{_CHECKS[alarm.check]}; scores run {alarm.direction} than at calibration, from "
             f"about {since} on."
         )
+
+
+def told_unfit(watch: Watch) -> Iterator[str]:
+    """Yield a sentence where more scans are unfit to be judged than healthy ones would be."""
+    if (alarm := watch.unfit_alarm) is None:
+        return
+    _, _, since = watch.streams.where(alarm.since)
+    table, number, name = watch.streams.where(alarm.row)
+    yield (
+        f"all scans: fitting anew is due at {name} (scan {number} of {table}): a window held more "
+        f"scans unfit to be judged than chance explains; they were not taken like those learned from, from "
+        f"about {since} on."
+    )
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,7 @@ def _page(watch: Watch, plates: list[Plate], command: str | None) -> str:
         "drift.html.jinja",
         watch=watch,
         settings=watch.settings,
-        alarms=[line for stratum in watch.strata for line in told(watch, stratum)],
+        alarms=[*told_unfit(watch), *(line for stratum in watch.strata for line in told(watch, stratum))],
         lines=[_line(stratum) for stratum in watch.strata],
         bound=watch.strata[0].log_bound / math.log(10),
         plates=plates,
@@ -166,7 +180,7 @@ def _shares(axes: Axes, stratum: StratumWatch, theme: Theme) -> None:
     highest = max(
         (max(window.most, window.low) / (window.stop - window.start) for window in stratum.windows), default=1
     )
-    axes.set_ylim(0, min(1.02, 1.15 * highest))
+    axes.set_ylim(0, min(1.02, 1.15 * max(highest, 0.02)))
 
 
 def _capital(axes: Axes, stratum: StratumWatch, theme: Theme) -> None:

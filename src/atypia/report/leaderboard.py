@@ -13,6 +13,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from atypia.atomic import write_whole
+from atypia.evaluation.agreement import Agreement
 from atypia.evaluation.plain import plain
 from atypia.evaluation.standings import Pairing, Standing, Standings
 from atypia.report.page import render, write_json
@@ -20,16 +21,21 @@ from atypia.report.plate import Plate, chart
 from atypia.report.theme import BODY, SMALL, Theme, dress, new_figure
 
 SCHEMA = 1
+SIMULATED = ("simulated lesions: AUROC", "pixel AP of them")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: its standing, whether it is a trivial score, figures at its own threshold, and its costs."""
+    """One row: its standing, whether it is a trivial score, figures at its own threshold, and its costs.
+
+    `simulated` are the AUROC and the pixel precision of lesions simulated in healthy scans kept aside.
+    """
 
     standing: Standing
     trivial: bool
     figures: Mapping[str, float | None] = field(default_factory=dict)
     costs: Mapping[str, float | None] = field(default_factory=dict)
+    simulated: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +43,7 @@ class Leaderboard:
     """All that the page tells; `entries` come by falling AUROC, `failures` are (name, why).
 
     `leaks` are those of the `notes` that say how scans were learned from; every figure is then marked.
+    `agreements` say whether simulated lesions order the detectors as the labels do.
     """
 
     entries: tuple[Entry, ...]
@@ -48,11 +55,17 @@ class Leaderboard:
     notes: tuple[str, ...]
     command: str | None
     notices: tuple[str, ...]
+    agreements: tuple[Agreement, ...] = ()
 
     @property
     def detectors(self) -> tuple[Entry, ...]:
         """The entries that are detectors."""
         return tuple(entry for entry in self.entries if not entry.trivial)
+
+    @property
+    def tried(self) -> bool:
+        """Whether simulated lesions told something of any detector."""
+        return any(entry.simulated.get("auroc") is not None for entry in self.detectors)
 
     def verdict(self) -> str:
         """Return who leads, whether that holds, and whether it beats what is trivial, in plain words."""
@@ -67,6 +80,21 @@ class Leaderboard:
         if self.best_baseline is not None:
             told.append(self._against_trivial(leader.name, self.best_baseline))
         return " ".join(told)
+
+    def agreement(self) -> str:
+        """Return in a line how the criterion without labels agrees with the labels; empty where unknown."""
+        same = [one for one in self.agreements if one.truth in (one.criterion, f"image {one.criterion}")]
+        if not same:
+            return ""
+        told = "; ".join(
+            f"simulated {one.criterion} with {one.truth}: Spearman {one.spearman:.2f}, Kendall "
+            f"{one.kendall:.2f} (n = {one.count})"
+            for one in same
+        )
+        return (
+            f"Rank correlation of simulated lesions, which need no label, with the truth: {told}. A few "
+            "detectors tell little, and one that learned from the same simulator is judged kindly."
+        )
 
     def _against_trivial(self, leader: str, trivial: str) -> str:
         what = trivial.removeprefix("trivial: ")
@@ -89,6 +117,7 @@ class Leaderboard:
                 **{key: value for key, value in asdict(entry.standing).items() if key != "name"},
                 "figures": dict(entry.figures),
                 "costs": dict(entry.costs),
+                "simulated": dict(entry.simulated),
             }
             for entry in self.entries
         ]
@@ -100,6 +129,7 @@ class Leaderboard:
             "verdict": self.verdict(),
             "rows": rows,
             "pairs": [asdict(pair) for pair in self.standings.pairs],
+            "agreements": [asdict(agreement) for agreement in self.agreements],
             "best_baseline": self.best_baseline,
             "failures": [{"name": name, "error": error} for name, error in self.failures],
             "data": dict(self.facts),
@@ -109,10 +139,11 @@ class Leaderboard:
 
     def to_markdown(self) -> str:
         """Return the chief columns as a table in text."""
-        head = ["", "AUROC (95 %)", "AP", "sensitivity at 5 %", "pixel AP", "fit, min", "scans/s", "MiB"]
+        head = ["", "AUROC (95 %)", "AP", "sensitivity at 5 %", "pixel AP", *SIMULATED]
+        head += ["fit, min", "scans/s", "MiB"]
         lines = [head, ["---"] * len(head)]
         lines += [self._cells(entry) for entry in self.entries]
-        lines += [[name, "failed", *[""] * 6] for name, _ in self.failures]
+        lines += [[name, "failed", *[""] * (len(head) - 2)] for name, _ in self.failures]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
     def _cells(self, entry: Entry) -> list[str]:
@@ -125,7 +156,8 @@ class Leaderboard:
             f"{row.auroc:.3f} ({low:.3f} to {high:.3f}){leaks}",
             f"{row.average_precision:.3f}",
             f"{row.sensitivity_at_5:.3f}",
-            "" if pixel is None else f"{pixel:.3f}",
+            _cell(pixel, 3),
+            *(_cell(entry.simulated.get(name), 3) for name in ("auroc", "precision")),
             "" if seconds is None else f"{seconds / 60:.1f}",
             _cell(cost.get("images_per_second")),
             _cell(cost.get("peak_mib")),
@@ -142,7 +174,8 @@ def write_leaderboard(board: Leaderboard, out: Path) -> Path:
     for plate in plates:
         write_whole(out / "figures" / f"{plate.name}.png", plate.png)
     write_json(out / "compare.json", board.to_dict(), indent=2)
-    write_whole(out / "compare.md", "\n".join((board.to_markdown(), "", *board.notices, "")))
+    agreement = [board.agreement(), ""] if board.agreement() else []
+    write_whole(out / "compare.md", "\n".join((board.to_markdown(), "", *agreement, *board.notices, "")))
     write_whole(out / "compare.html", render("leaderboard.html.jinja", board=board, plates=plates))
     return out / "compare.html"
 
@@ -213,8 +246,8 @@ def _short(name: str, most: int = 46) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f}"
+def _cell(value: float | None, digits: int = 0) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def _listed(names: list[str]) -> str:

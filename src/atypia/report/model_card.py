@@ -18,7 +18,7 @@ from atypia.threshold.guarantee import guarantee
 
 KEPT = 10
 FEW_ABNORMAL = 50
-EVALUATIONS, AUDIT = "evaluations", "audit"
+EVALUATIONS, AUDIT, CHOICE = "evaluations", "audit", "choice"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def model_card(screener: Screener) -> tuple[CardPart, ...]:
                 "Not for a decision about a patient, nor for scans of another kind than it has seen.",
             ),
         ),
-        CardPart("What it learned from", tuple(_audited(screener)), tuple(_learned(card))),
+        CardPart("What it learned from", (*_audited(screener), *_chosen(screener)), tuple(_learned(card))),
         CardPart("How it decides", (guarantee(_threshold(screener)),), tuple(_decides(screener, card))),
         *_measured(screener.records.get(EVALUATIONS, ())),
         CardPart("Known limits", tuple(_limits(screener, card))),
@@ -173,6 +173,15 @@ def _audited(screener: Screener) -> Iterator[str]:
     yield f"Audited: {audit['scans']} scans of {audit['source']}."
     for entry in audit["verdicts"]:
         yield f"{entry['severity']}: {entry['text']}"
+
+
+def _chosen(screener: Screener) -> Iterator[str]:
+    choice = screener.records.get(CHOICE)
+    if choice is not None:
+        yield (
+            f"Chosen among {choice['candidates']} candidates on other healthy scans, without labels, by the "
+            f"{choice['by']}."
+        )
 
 
 def _decides(screener: Screener, card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

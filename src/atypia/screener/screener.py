@@ -220,6 +220,17 @@ class Screener:
         """Up to where a picture of the map leaves the scan clear, and from where it glows in full."""
         return self._fitted_map.heat_scale
 
+    @property
+    def refused(self) -> tuple[int, float] | None:
+        """The number of groups that set the limits of fitness, and the share of healthy scans left out.
+
+        None where nothing of this was learned.
+        """
+        if self.fitness_ is None:
+            return None
+        calibration, fitness = self._fitted.calibration, self.fitness_
+        return calibration.group_count, min(fitness.left_out / (fitness.learned + len(calibration)), 1.0)
+
     def use_threads(self, threads: int | None) -> None:
         """Bound the threads of the networks; None leaves it to ONNX Runtime."""
         self.detector = self.detector.from_state(self.detector.state(), threads)
