@@ -137,7 +137,7 @@ def test_a_table_with_labels_and_no_splits_is_told_to_split(atypia, tmp_path):
         (("--set", "members=atlas,intensity", "--set", "rule=best"), "rule out of map, stouffer"),
         (
             ("--set", "members=atlas,intensity", "--set", "nearest.top=1"),
-            "the detector ensemble (rule, aside, top)",
+            "the detector ensemble (rule, aside, tops",
         ),
         (("--set", "members=atlas,intensity", "--set", "atlas.frob=1"), "a setting of the detector atlas"),
         (("--validation",), "expected rows whose split is validation"),

@@ -35,8 +35,10 @@ class Ensemble(Detector):
 
     Whole groups of healthy scans, a share `aside` of all, are kept from the members. Their scores turn each
     member's scores into normal scores (`ScoreScale`), and their pixels each map into surprise (`MapScale`).
-    Score, by `rule`: `map`, the mean of the highest share `top`, inside the brain, of the members' mean
-    surprise, so that what they say of one place counts for more than what they say of several (our choice).
+    Score, by `rule`: `map`, the mean of the highest share of the members' mean surprise inside the brain, so
+    that what they say of one place counts for more than what they say of several; of the shares `tops`, one
+    for small lesions and one for what changes much of a scan, each as a normal score, the highest counts (a
+    scan statistic over scales, after Glaz, Naus, Wallenstein, "Scan statistics", 2001; the shares are ours).
     The others combine normal scores: `stouffer`, their sum over the square root of their number (Stouffer et
     al., "The American soldier", 1949; for p-values Whitlock 2005); `fisher`, minus twice the sum of the
     logarithms of the p-values (Fisher 1925), whose correlation (Brown 1975) rescales all scans alike and is
@@ -49,15 +51,19 @@ class Ensemble(Detector):
     name: ClassVar[str] = "ensemble"
 
     def __init__(
-        self, members: Sequence[Detector] = (), rule: str = "map", aside: float = 0.2, top: float = 0.03
+        self,
+        members: Sequence[Detector] = (),
+        rule: str = "map",
+        aside: float = 0.2,
+        tops: tuple[float, ...] = (0.003, 0.1),
     ) -> None:
-        self.members, self.rule, self.aside, self.top = tuple(members), rule, aside, top
+        self.members, self.rule, self.aside, self.tops = tuple(members), rule, aside, tuple(tops)
         if rule not in RULES:
             raise BadOption(f"Expected a rule out of {', '.join(RULES)}; received {rule!r}.")
         if not 0 < aside < 1:
             raise BadOption(f"Expected aside between 0 and 1; received {aside}.")
-        if not 0 < top <= 1:
-            raise BadOption(f"Expected top above 0, at most 1; received {top}.")
+        if not self.tops or not all(0 < top <= 1 for top in self.tops):
+            raise BadOption(f"Expected tops above 0, at most 1; received {tops}.")
 
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
         """Fit the members; raise NotEnoughScans below 20 scans, and what a member raises."""
@@ -88,6 +94,8 @@ class Ensemble(Detector):
                 values[place].append(sampled(rng, found.map, batch.foreground))
         self.score_scales_ = [ScoreScale.learn(np.concatenate(s)) for s in scores]
         self.map_scales_ = [MapScale.learn(np.concatenate(v)) for v in values]
+        agreed = [self._agreed(aside.batch(part)) for part in batches(len(aside), AT_ONCE)]
+        self.joint_scales_ = [ScoreScale.learn(scores) for scores in np.concatenate(agreed, axis=1)]
         self.trials_ = try_members(self.members, self.map_scales_, aside, seed)
         weights = np.array([trial.weight for trial in self.trials_])
         self.weights_ = (
@@ -95,24 +103,35 @@ class Ensemble(Detector):
         )
 
     def score(self, batch: Batch) -> Scores:
-        """Score prepared scans: by the rule `map` in units of surprise, else in those of the rule."""
+        """Score prepared scans; near 0 for a healthy one, in units of one standard deviation of them."""
         self._demand_fitted()
         found = [member.score(batch) for member in self.members]
-        heat, mean = np.zeros(batch.pixels.shape, np.float32), np.zeros(batch.pixels.shape, np.float32)
-        for scale, weight, one in zip(self.map_scales_, self.weights_, found, strict=True):
-            surprise = scale(one.map)
-            heat += np.float32(weight) * surprise
-            mean += surprise / np.float32(len(found))
+        surprise = self._surprise(found)
+        if self.rule == "map":
+            each = zip(self.joint_scales_, self._highest(surprise, batch), strict=True)
+            scores = np.max([scale(values) for scale, values in each], axis=0)
+        else:
+            normal = [scale(one.image) for scale, one in zip(self.score_scales_, found, strict=True)]
+            scores = combined(np.stack(normal), self.rule)
+        heat = np.zeros(batch.pixels.shape, np.float32)
+        for weight, one in zip(self.weights_, surprise, strict=True):
+            heat += np.float32(weight) * one
         pictures = [one.reconstruction for one in found if one.reconstruction is not None]
-        scores = self._scores(found, mean, batch)
         return Scores(scores, heat * batch.foreground, pictures[0] if pictures else None)
 
-    def _scores(self, found: Sequence[Scores], mean: Image, batch: Batch) -> Array:
-        if self.rule == "map":
-            judged = batch.brain | (batch.foreground & ~batch.brain.any((1, 2), keepdims=True))
-            return highest(mean, judged, self.top)
-        normal = [scale(one.image) for scale, one in zip(self.score_scales_, found, strict=True)]
-        return combined(np.stack(normal), self.rule)
+    def _surprise(self, found: Sequence[Scores]) -> list[Image]:
+        return [scale(one.map) for scale, one in zip(self.map_scales_, found, strict=True)]
+
+    def _agreed(self, batch: Batch) -> Array:
+        return self._highest(self._surprise([member.score(batch) for member in self.members]), batch)
+
+    def _highest(self, surprise: Sequence[Image], batch: Batch) -> Array:
+        """Return (tops, N): the means of the highest shares, inside the brain, of the members' mean."""
+        mean = np.zeros(batch.pixels.shape, np.float32)
+        for one in surprise:
+            mean += one / np.float32(len(surprise))
+        judged = batch.brain | (batch.foreground & ~batch.brain.any((1, 2), keepdims=True))
+        return np.stack([highest(mean, judged, top) for top in self.tops])
 
     def _demand_fitted(self) -> None:
         if "weights_" not in self.__dict__:
@@ -132,11 +151,13 @@ class Ensemble(Detector):
             scores, maps = self.score_scales_[place], self.map_scales_[place]
             arrays |= {f"{place}.scale.knots": scores.knots, f"{place}.scale.normal": scores.normal}
             arrays |= {f"{place}.map.knots": maps.knots, f"{place}.map.surprise": maps.surprise}
+        for place, scale in enumerate(self.joint_scales_):
+            arrays |= {f"joint{place}.knots": scale.knots, f"joint{place}.normal": scale.normal}
         parameters = {
             "settings": {
                 "rule": self.rule,
                 "aside": self.aside,
-                "top": self.top,
+                "tops": list(self.tops),
                 "members": [member.name for member in self.members],
             },
             "members": members,
@@ -158,13 +179,16 @@ class Ensemble(Detector):
                 )
                 for place, own in enumerate(kept)
             ]
-            self = cls(members, settings["rule"], settings["aside"], settings.get("top", 0.03))
+            self = cls(members, settings["rule"], settings["aside"], tuple(settings["tops"]))
             get = state.arrays.__getitem__
             self.score_scales_ = [
                 ScoreScale(get(f"{i}.scale.knots"), get(f"{i}.scale.normal")) for i in range(len(members))
             ]
             self.map_scales_ = [
                 MapScale(get(f"{i}.map.knots"), get(f"{i}.map.surprise")) for i in range(len(members))
+            ]
+            self.joint_scales_ = [
+                ScoreScale(get(f"joint{i}.knots"), get(f"joint{i}.normal")) for i in range(len(self.tops))
             ]
             self.trials_ = [Trial.from_dict(values) for values in state.parameters["trials"]]
             self.weights_ = np.array(state.parameters["weights"], np.float64)
