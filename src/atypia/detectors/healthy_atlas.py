@@ -56,19 +56,16 @@ class HealthyAtlas:
     extraction" (2001), normalised by that of the retrieved.
     """
 
-    def __init__(self, scans: Array, features: Array, symmetric: NDArray[np.bool_], retrieved: int) -> None:
-        self.scans, self.features, self.symmetric = scans, features, symmetric
-        self.retrieved = retrieved
+    def __init__(self, scans: Array, features: Array, retrieved: int) -> None:
+        self.scans, self.features, self.retrieved = scans, features, retrieved
         self._asymmetries = np.abs(_asymmetry(scans.astype(np.float32))).astype(np.float16)
 
     @classmethod
     def learn(cls, batches: Iterable[Batch], retrieved: int = RETRIEVED) -> Self:
         """Fill the bank with these healthy scans."""
         small = np.concatenate([reduced(b.tissue, SIDE) for b in batches])
-        plain, folded, likeness = _features(small)
-        return cls(
-            _smoothed(small).astype(np.float16), np.stack([plain, folded]), likeness > SYMMETRIC, retrieved
-        )
+        plain, folded, _ = _features(small)
+        return cls(_smoothed(small).astype(np.float16), np.stack([plain, folded]), retrieved)
 
     def __len__(self) -> int:
         return len(self.scans)
@@ -144,18 +141,16 @@ class HealthyAtlas:
         return {
             "atlas_scans": self.scans,
             "atlas_features": self.features,
-            "atlas_symmetric": self.symmetric,
         }
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, NDArray[Any]], retrieved: int) -> Self:
         """Rebuild the bank; raise KeyError where a part is missing, ValueError where it has another shape."""
         scans, features = arrays["atlas_scans"], arrays["atlas_features"]
-        symmetric = arrays["atlas_symmetric"].astype(bool)
-        count = len(symmetric)
+        count = len(scans)
         if scans.shape != (count, SIDE, SIDE) or features.shape != (2, count, FEATURES**2) or not count:
             raise ValueError(f"expected an atlas of {count} scans, received arrays of other shapes")
-        return cls(scans, features, symmetric, retrieved)
+        return cls(scans, features, retrieved)
 
 
 def departure(expected: Expected, dark: float = 0.0) -> Array:
