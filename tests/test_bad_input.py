@@ -326,4 +326,4 @@ def test_odd_names_do_not_break_the_report(atypia, nearest_file, odd, tmp_path):
 def test_an_odd_name_on_the_command_line_is_told_in_one_piece(atypia, nearest_file, tmp_path):
     outcome = atypia("score", nearest_file, tmp_path / "no\udcff such", "-o", tmp_path / "out")
     assert outcome.code == 2
-    assert "expected a folder of pictures" in outcome.err
+    assert "expected a folder of scans" in outcome.err

@@ -11,8 +11,8 @@ from atypia.detectors import Batch
 from atypia.errors import UnreadableScan
 from atypia.in_order import in_order
 from atypia.preparation import Preparation, Prepared
-from atypia.reading.picture import read_picture
 from atypia.reading.row import Row
+from atypia.reading.rows import read_row
 from atypia.scan import Scan
 
 WORKERS = 2
@@ -65,7 +65,7 @@ def to_batch(loaded: Sequence[Loaded]) -> Batch | None:
 
 def _load(item: Row | Scan, preparation: Preparation) -> Loaded:
     try:
-        scan = item if isinstance(item, Scan) else read_picture(item.path, name=item.name, group=item.group)
+        scan = item if isinstance(item, Scan) else read_row(item)
         return Loaded(item.name, item, preparation(scan), spacing=scan.spacing)
     except UnreadableScan as error:
         return Loaded(item.name, item, error=error)

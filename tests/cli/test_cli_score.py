@@ -91,5 +91,5 @@ def test_a_place_that_cannot_be_written_is_code_6(atypia, nearest_file, phantom_
 def test_scans_that_are_not_there_are_code_2(atypia, nearest_file, tmp_path):
     outcome = atypia("score", nearest_file, tmp_path / "nowhere", "-o", tmp_path / "out")
     assert outcome.code == 2
-    assert outcome.err.startswith(f"atypia: {tmp_path / 'nowhere'}: expected a folder of pictures")
+    assert outcome.err.startswith(f"atypia: {tmp_path / 'nowhere'}: expected a folder of scans")
     assert not (tmp_path / "out").exists()

@@ -49,9 +49,7 @@ def test_a_table_may_start_from_another_root(folder: Path, tmp_path: Path) -> No
 def test_what_is_no_collection_is_refused(tmp_path: Path, name: str) -> None:
     if "gone" not in name:
         (tmp_path / name).touch()
-    with pytest.raises(
-        BadTable, match=r"expected a folder of pictures, a table .* or a picture .*, received"
-    ):
+    with pytest.raises(BadTable, match=r"expected a folder of scans, a table .* or a volume .*, received"):
         read_collection(tmp_path / name)
 
 

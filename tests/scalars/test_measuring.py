@@ -91,3 +91,17 @@ def test_bytes_per_pixel_tells_the_web_collected_classes_apart(real_data):
     labels = [row.label == "abnormal" for row in rows]
     assert not measured.errors
     assert 1 - auroc(measured.column("bytes_per_pixel"), labels) > 0.85
+
+
+def test_a_slice_has_no_scalars_of_the_file_of_its_volume(tmp_path, rng):
+    import nibabel
+
+    from atypia.reading.volumes import list_slices
+
+    path = tmp_path / "a.nii.gz"
+    places = np.stack(np.meshgrid(*[np.linspace(-1, 1, 40)] * 3))
+    head = 900 * ((places**2).sum(axis=0) < 0.6) + rng.uniform(0, 20, (40, 40, 40))
+    nibabel.save(nibabel.Nifti1Image(head.astype(np.float32), np.eye(4)), path)
+    scalars = measure_row(list_slices(Row(path, "a"))[10])
+    assert (scalars["width"], scalars["height"], scalars["pixel_count"]) == (40, 40, 1600)
+    assert np.isnan([scalars[name] for name in ("bytes_per_pixel", "file_format", "file_suffix")]).all()

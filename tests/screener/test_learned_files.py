@@ -64,3 +64,16 @@ def test_fingerprints_that_are_something_else_are_refused(nearest_file: Path, tm
     write_artefact(artefact, tmp_path / "odd.atypia")
     with pytest.raises(CorruptArtefact, match="expected a list of fingerprints"):
         Screener.load(tmp_path / "odd.atypia")
+
+
+def test_the_slices_of_a_volume_share_its_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(b"a volume")
+    rows = [Row(path, f"a:ax{n:03}", plane="axial", slice=n) for n in range(5)]
+    read = []
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda self: read.append(self) or whole(self))
+    learned = fingerprints(rows)
+    assert len(learned) == 1
+    assert count_learned(rows, learned) == 5
+    assert read == [path, path], "once to learn, once to count"

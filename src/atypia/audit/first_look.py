@@ -15,8 +15,8 @@ from atypia.fitness.look import Looks, look_at
 from atypia.in_order import in_order
 from atypia.preparation import Preparation
 from atypia.progress import progress
-from atypia.reading.picture import read_picture
 from atypia.reading.row import Row
+from atypia.reading.rows import read_row
 
 SIDE = 160
 AT_ONCE = 16
@@ -98,7 +98,7 @@ def _look(span: range, rows: Sequence[Row], preparation: Preparation) -> _Part:
     prepared, places, heads, blank = [], [], [], []
     for place in span:
         try:
-            scan = read_picture(rows[place].path, name=rows[place].name)
+            scan = read_row(rows[place])
         except UnreadableScan:
             continue
         try:

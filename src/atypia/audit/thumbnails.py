@@ -9,8 +9,8 @@ import numpy as np
 import PIL.Image
 
 from atypia.errors import UnreadableScan
-from atypia.reading.picture import read_picture
 from atypia.reading.row import Row
+from atypia.reading.rows import read_row
 
 SIDE = 132
 _QUALITY = 72
@@ -22,7 +22,7 @@ def thumbnail_address(row: Row) -> str | None:
     Its greys are stretched between the 0.5th and the 99.5th percentile, and its shape is kept.
     """
     try:
-        pixels = read_picture(row.path).pixels
+        pixels = read_row(row).pixels
     except UnreadableScan:
         return None
     picture = PIL.Image.fromarray(pixels)

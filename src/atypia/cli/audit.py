@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atypia.cli import options
+from atypia.cli.aside import tell_aside
 from atypia.cli.command import Taught
 from atypia.errors import BadOption
 from atypia.notice import RESEARCH_USE_ONLY
@@ -87,6 +88,7 @@ def audit(
 
     _check(clean_table, drop_strangers, skip)
     collection = read_collection(scans, root=root)
+    tell_aside(collection)
     claim_folder(out)
     if clean_table is not None:
         claim_file(clean_table)

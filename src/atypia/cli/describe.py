@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atypia.cli import options
+from atypia.cli.aside import tell_aside
 from atypia.cli.command import Taught
 from atypia.notice import RESEARCH_USE_ONLY
 
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 def describe(scans: tuple[Path, ...], out: Path, root: Path | None) -> None:
     """Look at scans and write a table that says in which plane they were taken.
 
-    SCANS are folders, pictures or tables; what they say of a scan is kept. The exit code is 1 where some scan
-    could not be read: its row has no plane then.
+    SCANS are folders, pictures, volumes or tables; what they say of a scan is kept. The exit code is 1 where
+    some scan could not be read: its row has no plane then.
     """
     from atypia.destination import claim_file
     from atypia.reading.collection import read_collections
@@ -51,6 +52,7 @@ def describe(scans: tuple[Path, ...], out: Path, root: Path | None) -> None:
     from atypia.recognition.describing import describe as look
 
     collection = read_collections(scans, root=root)
+    tell_aside(collection)
     claim_file(out)
     described = look(collection.rows)
     write_table([one.named for one in described], out, out.parent, extra=_confidences(described))

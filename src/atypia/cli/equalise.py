@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from atypia.cli import options
+from atypia.cli.aside import tell_aside
 from atypia.cli.command import Taught
 from atypia.notice import RESEARCH_USE_ONLY
 
@@ -78,16 +79,18 @@ def equalise(
 ) -> None:
     """Write a copy of a set in which scans differ no more by size, shape, border, resolution or file.
 
-    SCANS are folders, pictures or tables. Every head is cropped as 'atypia fit' crops it, and reduced to the
-    resolution of the coarsest. Scans that cannot be read, or that are coarser still, are left out and told.
-    The exit code is 1 where some could not be read.
+    SCANS are folders, pictures, volumes or tables. Every head is cropped as 'atypia fit' crops it, and
+    reduced to the resolution of the coarsest. Scans that cannot be read, or that are coarser still, are left
+    out and told. The exit code is 1 where some could not be read.
     """
     from atypia.equalising import Settings
     from atypia.equalising import equalise as copy
     from atypia.reading.collection import read_collections
 
     settings = Settings(side, resolution, leave_out, around, kind, quality)
-    done = copy(read_collections(scans, root=root), out, settings)
+    collection = read_collections(scans, root=root)
+    tell_aside(collection)
+    done = copy(collection, out, settings)
     _tell(done, side)
     click.get_current_context().exit(1 if done.failed else 0)
 

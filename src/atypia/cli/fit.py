@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from atypia.cli import options
+from atypia.cli.aside import tell_aside
 from atypia.cli.choice import NAMES, FitChoice
 from atypia.cli.command import Taught
 from atypia.cli.fit_scans import refuse_leaks, refuse_tumours, validation_rows, with_groups
@@ -139,11 +140,11 @@ def fit(
 ) -> None:
     """Learn what healthy scans look like, and calibrate on healthy scans that were kept aside.
 
-    SCANS are folders, pictures or tables. A table is CSV or Parquet with the column path and, where known,
-    label, split, group, kind and mask. Of a table with splits the rows train and threshold are used; of
-    anything else a fifth, whole groups together, is kept aside for the threshold; near-copies are the groups
-    of scans that name none. A table whose groups stand on several sides is refused. The exit code is 1 where
-    some scan could not be read and was left out.
+    SCANS are folders, pictures, volumes or tables. A table is CSV or Parquet with the column path and, where
+    known, label, split, group, kind and mask. Of a table with splits the rows train and threshold are used;
+    of anything else a fifth, whole groups together, is kept aside for the threshold; near-copies are the
+    groups of scans that name none. A table whose groups stand on several sides is refused. The exit code is 1
+    where some scan could not be read and was left out.
     """
     from atypia.destination import claim_file
     from atypia.reading.collection import read_collections
@@ -151,6 +152,7 @@ def fit(
 
     choice = FitChoice(**chosen)
     collection = read_collections(scans, root=root)
+    tell_aside(collection)
     refuse_tumours(scans, collection, out)
     refuse_leaks(collection, allow=allow_leak)
     labelled = validation_rows(collection) if choice.validation else None

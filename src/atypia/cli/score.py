@@ -9,6 +9,7 @@ import click
 
 from atypia.cli import options
 from atypia.cli import pretrained as shipped
+from atypia.cli.aside import tell_aside
 from atypia.cli.command import Taught
 from atypia.errors import BadOption
 from atypia.notice import RESEARCH_USE_ONLY
@@ -26,11 +27,13 @@ FORMATS = ("csv", "jsonl", "parquet")
         "atypia score brain.atypia scans/ -o out",
         "atypia score --pretrained synthetic scans/ -o out",
         "atypia score brain.atypia a.png b.png -o out --heatmaps",
+        "atypia score brain.atypia sub-01_FLAIR.nii.gz -o out --heatmaps",
+        "atypia score brain.atypia STUDY/ -o out",
         "atypia score brain.atypia table.csv --root images/ -o out --format parquet",
     ),
     glossary={
         "Columns of the findings": [
-            ("name", "the scan, as its folder or table names it"),
+            ("name", "the scan, as its folder or table names it; of a volume one slice, as x.nii.gz:ax085"),
             ("verdict", "normal, abnormal, unfit to be judged, or unreadable"),
             ("score", "how abnormal, in the detector's own units; higher is more abnormal"),
             ("p_value", "share of healthy calibration scans that score as high; small is unusual"),
@@ -50,6 +53,22 @@ FORMATS = ("csv", "jsonl", "parquet")
             ("centre_row, centre_column", "its middle, in pixels from the upper left one"),
             ("top, left, bottom, right", "the box around it, in pixels; the last two are beyond it"),
         ],
+        "Columns of the volumes": [
+            ("volume", "the volume, as its folder or table names it"),
+            (
+                "slices, judged, flagged, unfit",
+                "slices that show enough of the head; how many of them were judged, flagged, and unfit",
+            ),
+            ("highest, score", "the highest score of a slice; the mean of the three highest"),
+            (
+                "p_value",
+                "share of healthy calibration volumes that score as high; empty unless the Screener "
+                "was fitted with the patients known",
+            ),
+            ("look_at", "the three slices with the highest scores, the highest first"),
+            ("map", "the heat map on the volume's own grid, with --heatmaps"),
+            ("notes, error", "what was odd about the file; why it, or one of its slices, was not judged"),
+        ],
     },
 )
 @click.argument("model", required=False, type=options.PATH)
@@ -58,7 +77,12 @@ FORMATS = ("csv", "jsonl", "parquet")
 @options.out("FOLDER", "Folder for the findings, and for heatmaps/.")
 @options.root
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", help="Kind of table.")
-@click.option("--heatmaps", is_flag=True, help="Also write each scan with its heat map and regions, as PNG.")
+@click.option(
+    "--heatmaps",
+    is_flag=True,
+    help="Also write each scan with its heat map and regions, as PNG; of a volume the map as NIfTI, and "
+    "three slices as PNG.",
+)
 @click.option(
     "--judge-all",
     is_flag=True,
@@ -79,11 +103,12 @@ def score(
 ) -> None:
     """Judge scans: a row for each in OUT/findings.csv, also for those that could not be read.
 
-    OUT/regions.csv has a row for each place of a heat map that is unlike healthy scans.
+    OUT/regions.csv has a row for each place of a heat map that is unlike healthy scans. Of a volume each
+    slice is a scan, and OUT/volumes.csv has a row for the whole.
 
-    MODEL is what 'atypia fit' saved; --pretrained needs none. SCANS are pictures, folders or tables. Findings
-    that an earlier run left in the folder are replaced. The exit code is 1 where some scan could not be
-    judged.
+    MODEL is what 'atypia fit' saved; --pretrained needs none. SCANS are pictures, volumes, folders or tables.
+    Findings that an earlier run left in the folder are replaced. The exit code is 1 where some scan could
+    not be judged.
     """
     from atypia.destination import claim_folder, replacing
     from atypia.reading.collection import read_collections
@@ -92,12 +117,13 @@ def score(
 
     file, scans = shipped.model_and_rest(pretrained, model, scans)
     if not scans:
-        raise BadOption("Expected scans to judge: pictures, folders or tables; received none.")
+        raise BadOption("Expected scans to judge: pictures, volumes, folders or tables; received none.")
     collection = read_collections(scans, root=root)
+    tell_aside(collection)
     screener = Screener.load(file)
     screener.use_threads(threads)
     claim_folder(out)
-    with replacing(out, "findings.*", "regions.*", "heatmaps/*.png"):
+    with replacing(out, "findings.*", "regions.*", "volumes.*", "heatmaps/*.png", "heatmaps/*.nii.gz"):
         tally = score_to_folder(screener, collection, out, kind, heatmaps, judge_all)
     if pretrained is not None:
         click.echo(shipped.UNCALIBRATED, err=True)
@@ -108,6 +134,8 @@ def score(
 def _tell(tally: Tally, heatmaps: Path | None) -> None:
     counts = f"{tally.judged} {'scan' if tally.judged == 1 else 'scans'} judged, {tally.flagged} abnormal"
     click.echo(f"{counts}\nfindings: {tally.table}")
+    if tally.volumes:
+        click.echo(f"volumes: {tally.volumes} in {tally.volumes_table}")
     if tally.regions:
         click.echo(f"regions: {tally.regions} in {tally.regions_table}")
     if heatmaps is not None and (tally.judged or tally.unfit):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atypia.cli import options
+from atypia.cli.aside import tell_aside
 from atypia.cli.clustering import clustered
 from atypia.cli.command import Taught
 
@@ -72,6 +73,7 @@ def split(
 
     asked = {name: size for name, size in sizes.items() if size}
     collection = read_collections(scans, root=root)
+    tell_aside(collection)
     if cluster and by_group:
         collection = clustered(collection)
     table = split_collection(collection, sizes=asked, seed=seed, by_group=by_group)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from atypia.errors import UnreadableScan
 from atypia.in_order import in_order
 from atypia.progress import progress
-from atypia.reading.picture import read_picture
 from atypia.reading.row import Row
+from atypia.reading.rows import read_row
 from atypia.scan import Image
 
 SIDE = 128
@@ -97,7 +97,7 @@ Read = tuple[Thumbnail | None, bytes] | UnreadableScan
 
 def _read(row: Row) -> Read:
     try:
-        pixels = read_picture(row.path, name=row.name, enough=ENOUGH).pixels
+        pixels = read_row(row, enough=ENOUGH).pixels
     except UnreadableScan as error:
         return error
     digest = blake2b(repr(pixels.shape).encode(), digest_size=16)

@@ -11,8 +11,8 @@ from atypia.atomic import atomic
 from atypia.equalising.equaliser import Equaliser
 from atypia.equalising.settings import Settings
 from atypia.errors import UnreadableScan
-from atypia.reading.picture import read_mask, read_picture
 from atypia.reading.row import Row
+from atypia.reading.rows import read_row, read_row_mask
 from atypia.scan import Mask, Scan
 
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
@@ -39,7 +39,7 @@ class CopyWriter:
         """Write one copy and return its row, or why there is none."""
         row, number = task
         try:
-            scan = read_picture(row.path, name=row.name)
+            scan = read_row(row)
             mask = _mask(row, scan)
             shown = self.equaliser.picture(scan)
             marked = None if mask is None else self.equaliser.mask(scan, mask)
@@ -58,13 +58,13 @@ class CopyWriter:
             painted = self.out / "masks" / f"{number:05}.png"
             with atomic(painted) as temporary:
                 Pictures.fromarray(marked).save(temporary, format="PNG")
-        return replace(row, path=picture, name=f"images/{name}", mask=painted)
+        return replace(row, path=picture, name=f"images/{name}", mask=painted, slice=None)
 
 
 def _mask(row: Row, scan: Scan) -> Mask | None:
     if row.mask is None:
         return None
-    mask = read_mask(row.mask)
+    mask = read_row_mask(row)
     if mask.shape != scan.pixels.shape:
         height, width = scan.pixels.shape
         raise UnreadableScan(

@@ -22,8 +22,8 @@ from atypia.in_order import in_order
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.progress import progress
 from atypia.reading.collection import Collection, Row
-from atypia.reading.picture import read_picture
 from atypia.reading.row import real_paths
+from atypia.reading.rows import read_row
 from atypia.reading.table import write_table
 
 SCHEMA = 1
@@ -102,7 +102,7 @@ def _measured(collection: Collection) -> tuple[dict[int, float], dict[int, LeftO
 
     def look(row: Row) -> float | LeftOut:
         try:
-            return head_extent(read_picture(row.path, name=row.name))
+            return head_extent(read_row(row))
         except UnreadableScan as error:
             return LeftOut(row, error.brief)
 

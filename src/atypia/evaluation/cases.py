@@ -12,7 +12,7 @@ from PIL import Image as Pictures
 
 from atypia.errors import UnreadableScan
 from atypia.reading.collection import Row
-from atypia.reading.picture import read_mask, read_picture
+from atypia.reading.rows import read_row, read_row_mask
 from atypia.scan import Finding, Image, Mask
 
 KEEP = 4
@@ -158,7 +158,7 @@ def _open(row: Row, finding: Finding, abnormal: bool) -> Case:
 
 def _scan(row: Row) -> Image | None:
     try:
-        return _shrunk(read_picture(row.path).pixels)
+        return _shrunk(read_row(row).pixels)
     except UnreadableScan:
         return None
 
@@ -167,7 +167,7 @@ def _mask(row: Row) -> Mask | None:
     if row.mask is None:
         return None
     try:
-        return _shrunk(read_mask(row.mask).astype(np.float32)) > 0.25
+        return _shrunk(read_row_mask(row).astype(np.float32)) > 0.25
     except UnreadableScan:
         return None
 

@@ -13,8 +13,8 @@ from atypia.evaluation.pixel_counts import PixelCounts
 from atypia.evaluation.pixel_metrics import PixelMetrics
 from atypia.evaluation.verdicts import Unfit, Unreadable, Verdicts
 from atypia.reading.collection import Collection, Row
-from atypia.reading.picture import read_mask
 from atypia.reading.row import STRATA
+from atypia.reading.rows import read_row_mask
 from atypia.scan import Finding
 
 
@@ -140,7 +140,7 @@ class Gathering:
             return
         group = f"scan {row.name}" if row.group is None else f"group {row.group}"
         try:
-            truth = read_mask(row.mask) if abnormal and row.mask is not None else None
+            truth = read_row_mask(row) if abnormal and row.mask is not None else None
             self._pixels.add(group, finding.heatmap, truth, abnormal=abnormal)
         except (UnreadableScan, ValueError) as error:
             told = error.brief if isinstance(error, UnreadableScan) else error

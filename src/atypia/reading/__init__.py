@@ -1,1 +1,1 @@
-"""From files to Scans: single pictures, and the folders and tables that list them."""
+"""From files to Scans: pictures, slices of volumes, and the folders and tables that list them."""

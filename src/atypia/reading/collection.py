@@ -8,20 +8,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atypia.errors import BadOption, BadTable
+from atypia.reading.dicom import is_dicom, one_file_per_series, series_row
 from atypia.reading.folder import read_folder
+from atypia.reading.nifti import is_nifti
 from atypia.reading.picture import PICTURE_SUFFIXES
 from atypia.reading.row import Row, real_paths
 from atypia.reading.table import TABLE_SUFFIXES, read_table, write_table
+from atypia.reading.volume import slice_name
+from atypia.reading.volumes import VOLUME_SUFFIXES, is_volume, with_slices
 
 __all__ = ["Collection", "Row", "read_collection", "read_collections", "write_collection"]
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Scans in a fixed order, with unique names; `source` says where they are listed."""
+    """Scans in a fixed order, with unique names; `source` says where they are listed.
+
+    `aside` names what DICOM folders hold beside scans, each with the reason why it is none.
+    """
 
     rows: tuple[Row, ...]
     source: str
+    aside: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -56,15 +64,18 @@ class Collection:
 
 
 def read_collection(source: Path, *, root: Path | None = None) -> Collection:
-    """List the scans of a picture, a folder or a table.
+    """List the scans of a picture, a volume, a folder or a table.
 
-    Paths in a table are relative to `root`, by default the table's own folder. No picture is opened.
+    Paths in a table are relative to `root`, by default the table's own folder. No picture is opened. Volumes
+    are, because each of their slices that shows enough of the head is a scan: see `list_slices`.
     Raises BadTable where there is nothing to list or a table is wrong, BadOption where `root` is no folder.
     """
     if root is not None and not root.is_dir():
         raise BadOption(f"{root}: expected the folder that a table's paths start from, received no folder.")
     try:
-        return Collection(tuple(_rows(source, root)), str(source))
+        aside: list[tuple[str, str]] = []
+        rows = with_slices(_rows(source, root, aside))
+        return Collection(tuple(rows), str(source), tuple(aside))
     except OSError as error:
         raise BadTable(
             f"{error.filename or source}: expected a folder or file that can be read, "
@@ -72,21 +83,26 @@ def read_collection(source: Path, *, root: Path | None = None) -> Collection:
         ) from error
 
 
-def _rows(source: Path, root: Path | None) -> list[Row]:
+def _rows(source: Path, root: Path | None, aside: list[tuple[str, str]]) -> list[Row]:
     suffix = source.suffix.lower()
     if source.is_dir():
-        return read_folder(source)
+        return read_folder(source, aside)
     if not source.exists():
         received = "no such file or folder"
     elif suffix in TABLE_SUFFIXES:
         return read_table(source, source.parent if root is None else root)
-    elif suffix in PICTURE_SUFFIXES:
+    elif source.name.upper() == "DICOMDIR":
+        return read_folder(source.parent, aside)
+    elif is_dicom(source):
+        return [series_row(source)]
+    elif suffix in PICTURE_SUFFIXES or is_volume(source):
         return [Row(source, source.name)]
     else:
         received = f"a file that ends in {suffix!r}"
     raise BadTable(
-        f"{source}: expected a folder of pictures, a table ({', '.join(TABLE_SUFFIXES)}) or a picture "
-        f"({', '.join(sorted(PICTURE_SUFFIXES))}), received {received}."
+        f"{source}: expected a folder of scans, a table ({', '.join(TABLE_SUFFIXES)}), a picture "
+        f"({', '.join(sorted(PICTURE_SUFFIXES))}) or a volume ({', '.join(VOLUME_SUFFIXES)}, DICOM), "
+        f"received {received}."
     )
 
 
@@ -96,19 +112,21 @@ def read_collections(sources: Sequence[Path], *, root: Path | None = None) -> Co
     Where two scans would share a name, all are named by their path below the folder common to all.
     Raises as `read_collection` does, and BadTable where two sources give one scan different labels.
     """
-    parts = [read_collection(source, root=root) for source in sources]
+    parts = [read_collection(source, root=root) for source in one_file_per_series(sources)]
     if not parts:
         raise BadTable("expected at least one folder, table or picture, received none.")
     listed = [row for part in parts for row in part]
-    seen: dict[str, Row] = {}
+    seen: dict[object, Row] = {}
     for path, row in zip(real_paths(row.path for row in listed), listed, strict=True):
-        first = seen.setdefault(path, row)
+        first = seen.setdefault((path, row.slice is None or (row.plane, row.slice)), row)
         if row.label and first.label and row.label != first.label:
             raise BadTable(
                 f"{row.path}: expected one label, received {first.label!r} from one source and "
                 f"{row.label!r} from another. Leave one of them out."
             )
-    return Collection(_with_unique_names(list(seen.values())), ", ".join(part.source for part in parts))
+    aside = tuple(dict.fromkeys(one for part in parts for one in part.aside))
+    source = ", ".join(part.source for part in parts)
+    return Collection(_with_unique_names(list(seen.values())), source, aside)
 
 
 def _with_unique_names(rows: list[Row]) -> tuple[Row, ...]:
@@ -117,9 +135,20 @@ def _with_unique_names(rows: list[Row]) -> tuple[Row, ...]:
     paths = list(real_paths(row.path for row in rows))
     common = os.path.commonpath([Path(path).parent for path in paths])
     return tuple(
-        replace(row, name=Path(path).relative_to(common).as_posix())
+        replace(row, name=_own_name(row, Path(path).relative_to(common)))
         for row, path in zip(rows, paths, strict=True)
     )
+
+
+def _own_name(row: Row, path: Path) -> str:
+    """Return a row's name by its path; a DICOM series keeps its own in place of that of its first file."""
+    if row.slice is not None and not is_nifti(path):
+        return path.with_name(row.name.rpartition("/")[2]).as_posix()
+    return path.as_posix() + _slice_of(row)
+
+
+def _slice_of(row: Row) -> str:
+    return "" if row.slice is None or row.plane is None else f":{slice_name(row.plane, row.slice)}"
 
 
 def write_collection(collection: Collection, path: Path, *, root: Path | None = None) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from atypia.errors import BadTable
+from atypia.reading.dicom import is_dicom, series_below
+from atypia.reading.nifti import bids_subject, stem_of
 from atypia.reading.picture import PICTURE_SUFFIXES
 from atypia.reading.row import Row
+from atypia.reading.volumes import VOLUME_SUFFIXES, is_volume
 
 _NORMAL = """
     normal normals healthy health control controls negative no none
@@ -22,6 +27,10 @@ _ABNORMAL = """
 """
 _LABEL_OF = dict.fromkeys(_NORMAL.split(), "normal") | dict.fromkeys(_ABNORMAL.split(), "abnormal")
 _MASK_FOLDERS = ("masks", "mask")
+# Volumes that are no scans, by their names; of BIDS, the folders of what was made of scans and of no anatomy.
+_NO_SCAN = re.compile("mask|seg|label|otmulti", re.IGNORECASE)
+_NO_SCAN_FOLDERS = ("derivatives",)
+_NO_ANATOMY = ("func", "dwi", "fmap", "perf", "pet", "meg", "eeg", "ieeg", "beh")
 
 
 def label_of(word: str) -> str | None:
@@ -33,29 +42,76 @@ def label_of(word: str) -> str | None:
     return _LABEL_OF.get("".join(letter for letter in word.lower() if letter.isalnum()))
 
 
-def read_folder(folder: Path) -> list[Row]:
-    """List the pictures in a folder and below it, sorted by path.
+def read_folder(folder: Path, aside: list[tuple[str, str]] | None = None) -> list[Row]:
+    """List the pictures and volumes in a folder and below it, sorted by path; a volume is one row.
 
     The innermost folder whose name stands for a label gives `label` and `kind`; where there is none, `kind`
     is the name of the outermost. Hidden files and folders are passed over. A picture `X_mask` beside `X`, or
     `X` in a folder `masks` in or beside that of the scan, is the mask of `X` and no scan.
-    Raises BadTable where there is no picture.
+
+    Volumes whose names hold `mask`, `seg`, `label` or `OTMulti` are no scans, and folders `derivatives` and,
+    below a subject of BIDS, all but anatomy are passed over for volumes. The group of a volume is its BIDS
+    subject, else the folder that it lies in, where that is below this one and is no class; else its own.
+
+    DICOM files, whatever they are called, give a row for each series, named after its folder and its number.
+    What is no scan (a localizer, a derived image) is no row; `aside` gains its name and the reason.
+    Raises BadTable where there is neither picture nor volume.
     """
-    pictures = list(_pictures(folder, set()))
+    found = list(_pictures(folder, set()))
+    files = [path for path in found if is_dicom(path)]
+    told: list[tuple[str, str]] = [] if aside is None else aside
+    series = _series_rows(folder, files, told)
+    pictures = [path for path in found if path not in set(files)] if files else found
+    if series and not pictures:
+        return series
+    if files and not pictures:
+        raise BadTable(
+            f"{folder}: expected a folder with scans, received DICOM files of which none is one: "
+            f"{', '.join(sorted({reason for _, reason in told}))}. To judge one anyway, name its file."
+        )
     if not pictures:
         raise BadTable(
-            f"{folder}: expected a folder with pictures ({', '.join(sorted(PICTURE_SUFFIXES))}), "
-            "received none. Check the path, and the suffixes of the files."
+            f"{folder}: expected a folder with pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) "
+            f"or volumes ({', '.join(VOLUME_SUFFIXES)}), received none. Check the path, and the suffixes of "
+            "the files."
         )
-    beside = {(picture.parent, picture.stem): picture for picture in pictures}
-    masks = {p: m for p in pictures if (m := beside.get((p.parent, f"{p.stem}_mask"))) is not None}
-    others = set(masks.values())
+    beside = {(picture.parent, stem_of(picture)): picture for picture in pictures}
+    masks = {p: m for p in pictures if (m := beside.get((p.parent, f"{stem_of(p)}_mask"))) is not None}
+    others = set(masks.values()) | {
+        path for path in pictures if is_volume(path) and not _is_scan(folder, path)
+    }
+    if len(others) == len(pictures) and not series:
+        raise BadTable(
+            f"{folder}: expected a folder with scans, received {len(others)} volumes of which none is one by "
+            "its name or folder, such as masks. Name the files themselves, or list them in a table."
+        )
     apart = cache(_masks_beside)
-    return [
-        _row(folder, picture, masks.get(picture) or apart(picture.parent).get(picture.stem))
+    rows = [
+        _row(folder, picture, masks.get(picture) or apart(picture.parent).get(stem_of(picture)))
         for picture in pictures
         if picture not in others
     ]
+    return rows + series
+
+
+def _series_rows(folder: Path, files: list[Path], aside: list[tuple[str, str]]) -> list[Row]:
+    """Return a row for each DICOM series that is a scan, without a group: that is told by its header."""
+    rows = []
+    for place, series in series_below(files):
+        name = _text(place.relative_to(folder) / series.name)
+        if series.aside is not None:
+            aside.append((name, series.aside))
+        else:
+            rows.append(replace(_row(folder, series.path, None), name=name, group=None))
+    return rows
+
+
+def _is_scan(folder: Path, volume: Path) -> bool:
+    """Tell by its name and folders whether a volume is a scan, not a mask, a map or another modality."""
+    parts = volume.relative_to(folder).parts
+    subject = next((place for place, part in enumerate(parts) if part.startswith("sub-")), len(parts))
+    apart = set(parts[:-1]) & set(_NO_SCAN_FOLDERS) or set(parts[subject:-1]) & set(_NO_ANATOMY)
+    return not apart and _NO_SCAN.search(stem_of(volume)) is None
 
 
 def _pictures(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
@@ -70,7 +126,7 @@ def _pictures(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
         if entry.is_dir():
             if entry.name.lower() not in _MASK_FOLDERS:
                 yield from _pictures(entry, visited)
-        elif entry.suffix.lower() in PICTURE_SUFFIXES:
+        elif entry.suffix.lower() in PICTURE_SUFFIXES or is_volume(entry):
             yield entry
 
 
@@ -81,8 +137,8 @@ def _masks_beside(folder: Path) -> dict[str, Path]:
     for place in places:
         if place != folder.absolute() and place.is_dir():
             for mask in sorted(place.iterdir()):
-                if mask.suffix.lower() in PICTURE_SUFFIXES:
-                    found[mask.stem.removesuffix("_mask")] = mask
+                if mask.suffix.lower() in PICTURE_SUFFIXES or is_volume(mask):
+                    found[stem_of(mask).removesuffix("_mask")] = mask
     return found
 
 
@@ -90,6 +146,20 @@ def _row(folder: Path, picture: Path, mask: Path | None) -> Row:
     inside = picture.relative_to(folder)
     classes = inside.parts[:-1]
     kind = next((name for name in reversed(classes) if label_of(name)), classes[0] if classes else None)
-    # File names need not be text; what cannot be written to a table is spelt out.
-    name = inside.as_posix().encode("utf-8", "backslashreplace").decode()
-    return Row(picture, name, label=label_of(kind) if kind else None, kind=kind, mask=mask)
+    label = label_of(kind) if kind else None
+    return Row(picture, _text(inside), label=label, group=_group(inside), kind=kind, mask=mask)
+
+
+def _text(inside: Path) -> str:
+    """Return a path as text; file names need not be text, and what cannot be written is spelt out."""
+    return inside.as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _group(inside: Path) -> str | None:
+    """Return the patient that a volume seems to be of, by its path below the folder; of a picture, none."""
+    if not is_volume(inside):
+        return None
+    if subject := bids_subject(inside):
+        return subject
+    alone = inside.parent == Path() or label_of(inside.parent.name) is not None
+    return (inside.with_name(stem_of(inside)) if alone else inside.parent).as_posix()

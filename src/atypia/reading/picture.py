@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from atypia.errors import UnreadableScan
+from atypia.reading.quiet import no_warnings
 from atypia.scan import Image, Mask, Scan
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -50,7 +48,6 @@ _STRANGERS: tuple[tuple[bytes, str], ...] = (
 )
 
 _LOSSY = (JpegImageFile, WebPImageFile)
-_WARNINGS_LOCK = threading.Lock()
 
 
 def read_picture(
@@ -94,7 +91,7 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> Mask:
 
 
 def _decode(path: Path, max_pixels: int, enough: int | None = None) -> ImageFile:
-    _check_regular(path)
+    check_regular(path, _KINDS)
     try:
         with path.open("rb") as file:
             picture = open_picture(path, file)
@@ -107,19 +104,21 @@ def _decode(path: Path, max_pixels: int, enough: int | None = None) -> ImageFile
     except UnreadableScan:
         raise
     except Exception as error:  # damaged files draw almost any exception from the decoders
-        raise UnreadableScan(path, "a whole picture", *_reason(error)) from error
+        raise UnreadableScan(path, "a whole picture", *reason(error)) from error
 
 
-def _check_regular(path: Path) -> None:
+def check_regular(path: Path, expected: str) -> None:
+    """Raise UnreadableScan, saying what was expected, where a path is no file that can be read."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        raise UnreadableScan(path, _KINDS, *_reason(error)) from error
+        raise UnreadableScan(path, expected, *reason(error)) from error
     if not stat.S_ISREG(mode):
-        raise UnreadableScan(path, _KINDS, "a folder" if stat.S_ISDIR(mode) else "something that is no file")
+        received = "a folder" if stat.S_ISDIR(mode) else "something that is no file"
+        raise UnreadableScan(path, expected, received)
 
 
-def _reason(error: Exception) -> tuple[str, str]:
+def reason(error: Exception) -> tuple[str, str]:
     """Return what was received, in words, and what to do about it."""
     if isinstance(error, FileNotFoundError):
         return "no such file", "Check the path, and --root where it comes from a table."
@@ -135,7 +134,7 @@ def open_picture(path: Path, file: BinaryIO) -> ImageFile:
     file.seek(0)
     for starts, reader in _READERS:
         if head.startswith(starts):
-            with _no_warnings():
+            with no_warnings():
                 # Without the name of the file, so that Pillow reads it rather than maps it: a file cut short
                 # meanwhile must not end the process, and mapped TIFF files miss their orientation.
                 return reader(file)
@@ -170,18 +169,10 @@ def _check_size(path: Path, picture: ImageFile, max_pixels: int) -> None:
 
 def _load(picture: ImageFile) -> None:
     """Decode the first page and turn it upright."""
-    with _no_warnings() if isinstance(picture, TiffImageFile) else nullcontext():
+    with no_warnings() if isinstance(picture, TiffImageFile) else nullcontext():
         picture.load()
-    with _no_warnings():
+    with no_warnings():
         ImageOps.exif_transpose(picture, in_place=True)
-
-
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Silence Pillow's remarks on odd metadata; filters belong to the process, so one thread at a time."""
-    with _WARNINGS_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _is_wide(picture: Picture) -> bool:

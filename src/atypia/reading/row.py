@@ -22,6 +22,8 @@ class Row:
     `group` names the patient, or the cluster of near-copies, that must not cross splits.
     `kind` is any finer class, for strata; `mask` is a picture of what is abnormal.
     `plane`, `sequence` and `scanner` say how it was taken, where the table knows: strata as well.
+    Of a volume, `path` is its file and each row is one slice: `slice` counts along the grid's own axis across
+    `plane`. A row of a volume without it is one that was not parted into slices, as where it cannot be read.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class Row:
     plane: str | None = None
     sequence: str | None = None
     scanner: str | None = None
+    slice: int | None = None
 
 
 def real_paths(paths: Iterable[Path]) -> Iterator[str]:

@@ -13,9 +13,12 @@ from pathlib import Path
 from atypia.errors import BadOption, BadTable, OutputError
 from atypia.reading.folder import label_of
 from atypia.reading.row import HEALTHY_SPLITS, LABELS, SPLITS, STRATA, Row, real_paths
+from atypia.reading.volume import PLANES, slice_name
+from atypia.reading.volumes import is_volume
 
 TABLE_SUFFIXES = (".csv", ".parquet")
-COLUMNS = ("path", "label", "split", "group", "kind", "mask", *STRATA)
+COLUMNS = ("path", "label", "split", "group", "kind", "mask", *STRATA, "slice")
+_WHERE_KNOWN = (*STRATA, "slice")
 
 _Record = dict[str, str | None]
 
@@ -120,18 +123,32 @@ def _row(place: str, record: _Record, root: Path) -> Row:
     path, mask = record.get("path"), record.get("mask")
     if not path or not path.strip() or "\0" in path:
         raise _bad(place, "a path", repr(path or ""), "Every row needs the path of its scan.")
+    plane, index = (record.get("plane") or "").strip(), _slice(place, record, root / path)
     row = Row(
         path=root / path,
-        name=path,
+        name=path if index is None else f"{path}:{slice_name(plane, index)}",
         label=_word(place, "label", record.get("label"), LABELS),
         split=_word(place, "split", record.get("split"), SPLITS),
         group=(record.get("group") or "").strip() or None,
         kind=(record.get("kind") or "").strip() or None,
         mask=root / mask if mask and mask.strip() else None,
         **{name: (record.get(name) or "").strip() or None for name in STRATA},
+        slice=index,
     )
     _refuse_misplaced(place, row)
     return row
+
+
+def _slice(place: str, record: _Record, path: Path) -> int | None:
+    """Return the number of the slice of a volume; None where the row is of a picture or a whole volume."""
+    number, plane = (record.get("slice") or "").strip(), (record.get("plane") or "").strip()
+    if not is_volume(path):
+        return None
+    if (plane or number) and plane not in PLANES:
+        raise _bad(place, f"a plane to cut the volume in, out of {', '.join(PLANES)}", repr(plane))
+    if number and not number.isdecimal():
+        raise _bad(place, "the number of a slice, from 0", repr(number))
+    return int(number) if number else None
 
 
 def _word(place: str, column: str, value: str | None, allowed: tuple[str, ...]) -> str | None:
@@ -167,8 +184,9 @@ def _refuse_misplaced(place: str, row: Row) -> None:
 
 
 def _refuse_duplicates(file: Path, numbers: list[int], rows: list[Row]) -> None:
-    seen: dict[str, int] = {}
-    for number, row, path in zip(numbers, rows, real_paths(row.path for row in rows), strict=True):
+    seen: dict[object, int] = {}
+    for number, row, file_path in zip(numbers, rows, real_paths(row.path for row in rows), strict=True):
+        path = (file_path, row.slice is None or (row.plane, row.slice))
         if path in seen:
             raise _bad(
                 _place(file, number),
@@ -208,13 +226,14 @@ def write_table(
 def _record(row: Row, root: Path) -> tuple[str | None, ...]:
     mask = _relative(row.mask, root) if row.mask else None
     strata = (getattr(row, name) for name in STRATA)
-    return (_relative(row.path, root), row.label, row.split, row.group, row.kind, mask, *strata)
+    index = None if row.slice is None else str(row.slice)
+    return (_relative(row.path, root), row.label, row.split, row.group, row.kind, mask, *strata, index)
 
 
 def _columns(records: list[tuple[str | None, ...]]) -> dict[str, Sequence[str | None]]:
-    """Return the columns to write: those on how scans were taken only where some row says so."""
+    """Return the columns to write: the slice, and how scans were taken, only where some row says so."""
     columns = {name: [record[place] for record in records] for place, name in enumerate(COLUMNS)}
-    return {name: values for name, values in columns.items() if name not in STRATA or any(values)}
+    return {name: values for name, values in columns.items() if name not in _WHERE_KNOWN or any(values)}
 
 
 def _relative(path: Path, root: Path) -> str:

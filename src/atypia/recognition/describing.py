@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from atypia.errors import UnreadableScan
 from atypia.in_order import in_order
 from atypia.progress import progress
-from atypia.reading.picture import read_picture
 from atypia.reading.row import Row
+from atypia.reading.rows import read_row
 from atypia.recognition.recognition import Recognised, recognise
 
 WORKERS, AHEAD = 2, 48
@@ -39,6 +39,6 @@ def describe(rows: Sequence[Row], workers: int = WORKERS) -> list[Described]:
 
 def _describe(row: Row) -> Described:
     try:
-        return Described(row, recognise(read_picture(row.path, name=row.name)))
+        return Described(row, recognise(read_row(row)))
     except UnreadableScan as error:
         return Described(row, error=error)

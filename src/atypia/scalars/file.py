@@ -31,15 +31,23 @@ def file_scalars(path: Path, shape: tuple[int, ...], header: Header) -> dict[str
     height, width = shape
     return {
         "bytes_per_pixel": path.stat().st_size / (height * width),
-        "width": float(width),
-        "height": float(height),
-        "pixel_count": float(height * width),
-        "aspect": width / height,
+        **size_scalars(shape),
         "jpeg_quality": jpeg_quality(header.tables[0]) if header.tables else math.nan,
         "file_format": float(_FORMATS.index(header.kind)) if header.kind in _FORMATS else math.nan,
         "file_suffix": float(_suffix(path)),
         "colour_mode": float(_mode(header.mode)),
         "colourfulness": header.colourfulness,
+    }
+
+
+def size_scalars(shape: tuple[int, ...]) -> dict[str, float]:
+    """Return those of the group `file` that a slice (H, W) has without a file of its own."""
+    height, width = shape
+    return {
+        "width": float(width),
+        "height": float(height),
+        "pixel_count": float(height * width),
+        "aspect": width / height,
     }
 
 

@@ -16,10 +16,10 @@ from atypia.preparation.foreground import find_foreground
 from atypia.preparation.intensity import full_scale
 from atypia.progress import progress
 from atypia.reading.header import read_header
-from atypia.reading.picture import read_picture
 from atypia.reading.row import Row
+from atypia.reading.rows import read_row
 from atypia.scalars.catalogue import SCALARS
-from atypia.scalars.file import file_scalars
+from atypia.scalars.file import file_scalars, size_scalars
 from atypia.scalars.frame import OUTSIDE_SIDE, frame_scalars, outside_thumbnail
 from atypia.scalars.intensity import intensity_scalars
 from atypia.scan import Scan
@@ -92,11 +92,14 @@ def _tried(row: Row) -> _Look | UnreadableScan:
 
 
 def _look(row: Row) -> _Look:
-    scan = read_picture(row.path, name=row.name)
-    header = read_header(row.path)
+    scan = read_row(row)
     shares = (scan.pixels / np.float32(full_scale(scan.pixels)[1] or 1)).astype(np.float32)
     head = find_foreground(scan.pixels)
-    scalars = file_scalars(row.path, scan.pixels.shape, header)
+    # The file of a slice is that of its whole volume, and tells nothing of the slice.
+    shape = scan.pixels.shape
+    scalars = (
+        file_scalars(row.path, shape, read_header(row.path)) if row.slice is None else size_scalars(shape)
+    )
     scalars |= frame_scalars(shares, head)
     scalars |= intensity_scalars(shares, head, _prepared(scan))
     return _Look({name: scalars.get(name, math.nan) for name in SCALARS}, outside_thumbnail(shares, head))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +28,20 @@ def fingerprints(scans: Iterable[Row | Scan]) -> Fingerprints:
     It is BLAKE2b of 8 bytes. No name and no pixel can be had from it, but who holds a file can tell whether
     it was learned from. Scans without a file, and files that cannot be read, have none.
     """
-    found = {mark for scan in scans if (mark := fingerprint(scan)) is not None}
+    found = {mark for path in {scan.path for scan in scans} if (mark := _fingerprint(path)) is not None}
     return np.array(sorted(found), dtype=np.uint64)
 
 
 def fingerprint(scan: Row | Scan) -> int | None:
     """Return the fingerprint of one file; None where there is none that can be read."""
-    if scan.path is None:
+    return _fingerprint(scan.path)
+
+
+def _fingerprint(path: Path | None) -> int | None:
+    if path is None:
         return None
     try:
-        content = scan.path.read_bytes()
+        content = path.read_bytes()
     except OSError:
         return None
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
@@ -53,4 +59,7 @@ def checked(values: NDArray[np.generic]) -> Fingerprints:
 def count_learned(scans: Iterable[Row | Scan], learned: Fingerprints) -> int:
     """Return how many of these scans are files with one of these fingerprints."""
     known = set(learned.tolist())
-    return sum(fingerprint(scan) in known for scan in scans) if known else 0
+    if not known:
+        return 0
+    marked = cache(_fingerprint)  # the slices of a volume share its file
+    return sum(marked(scan.path) in known for scan in scans)

@@ -1,0 +1,18 @@
+"""DICOM in: series put together from their files, as Volumes that do not name the patient."""
+
+from atypia.reading.dicom.dataset import is_dicom
+from atypia.reading.dicom.folder import Series, read_series
+from atypia.reading.dicom.listing import one_file_per_series, one_per_series, series_below, series_row
+from atypia.reading.dicom.volume import first_file, read_dicom
+
+__all__ = [
+    "Series",
+    "first_file",
+    "is_dicom",
+    "one_file_per_series",
+    "one_per_series",
+    "read_dicom",
+    "read_series",
+    "series_below",
+    "series_row",
+]

@@ -1,0 +1,21 @@
+"""Keeps the remarks of reading libraries on odd metadata from the user, who can do nothing about them."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def no_warnings() -> Iterator[None]:
+    """Silence warnings; filters belong to the process, so one thread at a time.
+
+    They may also quote values of a header, and those may name a patient.
+    """
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
