@@ -119,9 +119,9 @@ def test_ctrl_c_while_scoring_is_code_130(nearest_file, phantom_table, tmp_path)
         "import signal, sys, time, atypia.loading as loading, atypia.screener, atypia.screening\n"
         # Where the tests run in the background, signals of the keyboard are ignored, and children inherit it.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "read = loading.read_picture\n"
+        "read = loading.read_row\n"
         "def slow(*a, **k):\n    print('reading', flush=True); time.sleep(0.2); return read(*a, **k)\n"
-        "loading.read_picture = slow\n"
+        "loading.read_row = slow\n"
         "from atypia.cli import main; main()"
     )
     words = ["score", str(nearest_file), str(phantom_table), "-o", str(tmp_path / "out")]

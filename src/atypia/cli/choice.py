@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 AUTOENCODER, ENSEMBLE, UNTRAINED = "autoencoder", "ensemble", "nearest"
 NAMES = {
-    "ensemble": "lesion-simulation and four others, calibrated and combined; the default",
+    "ensemble": "the default: lesion-simulation, denoising, patchcore, nearest and atlas, combined",
     "lesion-simulation": "a network that has learned to find simulated lesions; locates best",
     "nearest": "nearest healthy neighbours of pretrained features; trains no network",
     "autoencoder": "rebuilds features from a narrow code; the recipe 'reference' is the published system",
