@@ -140,6 +140,9 @@ def draw(splits: Sequence[Split], out: Path) -> None:
     for row, split in zip(grid, splits, strict=True):
         for axes, (criterion, truth) in zip(row, PANELS, strict=True):
             pairs, names = split.pairs(criterion, truth)
+            if not names:  # no masks
+                axes.set_axis_off()
+                continue
             axes.set_title(split.name, loc="left", fontsize=10, fontweight="bold", parse_math=False)
             axes.set_xlabel(f"{criterion}, healthy scans alone")
             axes.set_ylabel(f"{truth}, by labels")

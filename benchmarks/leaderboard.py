@@ -4,7 +4,8 @@
     python benchmarks/leaderboard.py --read OUT --write docs/leaderboard.md
 
 The first runs `atypia compare` on every table: all detectors with seed 0, the default alone with the other
-seeds, each into OUT/NAME-sSEED. What is finished is not run again. The second only writes the page anew.
+seeds, each into OUT/NAME-sSEED, NAME being that of the table, or of its folder where it is `table.csv`. What
+is finished is not run again. The second only writes the page anew.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def run(table: Path, asked: argparse.Namespace, out: Path, seed: int) -> None:
     """Compare on one table with one seed; a detector that fails costs its own row."""
     names = DEFAULT if seed else asked.detectors
     command = ["compare", str(table), "--detectors", names, "--encoder", asked.encoder, "--allow-leak"]
-    command += ["--seed", str(seed), "-o", str(out / f"{table.stem}-s{seed}")]
+    name = table.resolve().parent.name if table.stem == "table" else table.stem
+    command += ["--seed", str(seed), "-o", str(out / f"{name}-s{seed}")]
     command += ["--root", str(asked.root)] if asked.root else []
     subprocess.run([sys.executable, "-m", "atypia", *command], check=False)
 

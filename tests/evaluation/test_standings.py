@@ -97,3 +97,12 @@ def test_of_trivial_scores_only_the_best_is_tested():
     assert {"good", "trivial: b"} in named
     assert not any("trivial: a" in pair for pair in named)
     assert len(found.rows) == 5
+
+
+def test_many_contestants_are_drawn_often_enough_to_be_told_apart():
+    rng = np.random.default_rng(5)
+    poor = {f"poor {place}": rng.normal(size=240) for place in range(11)}
+    many = standings({"good": GOOD} | poor, LABELS, GROUPS)
+    assert many.resamples > 2000
+    assert not any(row.level for row in many.rows if row.name != "good")
+    assert standings({"good": GOOD, "poor": poor["poor 0"]}, LABELS, GROUPS).resamples == 2000

@@ -80,17 +80,22 @@ def standings(
     groups: Sequence[str | None],
     *,
     trivial: Collection[str] = (),
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
     seed: int = 0,
 ) -> Standings:
     """Rank scores (N,) by name, higher being more abnormal, of scans with `labels` (N,), True is abnormal.
 
     Of the names that are `trivial` only the one with the highest AUROC is paired with the others.
+    Without a number of `resamples` there are 2000, or more where there are so many pairs that the least
+    p-value would not stay below 5 % when it is corrected for them.
     Raises BadOption unless there are at least two scans of each label and all scores are numbers.
     """
     abnormal = np.asarray(labels, dtype=bool)
     columns = {name: np.asarray(values, np.float64) for name, values in scores.items()}
     _check(columns, abnormal)
+    if resamples is None:
+        tests = math.comb(len(columns) - max(len(set(trivial) & set(columns)) - 1, 0), 2)
+        resamples = max(RESAMPLES, math.ceil(4 * tests / LEVEL))
     bootstrap = GroupBootstrap.of(groups, abnormal, resamples=resamples, seed=seed)
     rankings = {name: Ranking.of(values, abnormal) for name, values in columns.items()}
     sampled = {name: bootstrap.sample(ranking.figures) for name, ranking in rankings.items()}
