@@ -10,7 +10,8 @@ from atypia.networks.whitening import Whitening
 
 def mixed(seed: int, rows: int = 400, channels: int = 6) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    mixing = rng.normal(size=(channels, channels)) + 2 * np.eye(channels)
+    # Directions whose variances single precision can hold beside each other.
+    mixing = np.linalg.qr(rng.normal(size=(channels, channels)))[0] * rng.uniform(0.5, 5, channels)
     return (rng.gamma(2, 1, (rows, channels)) @ mixing + rng.normal(0, 5, channels)).astype(np.float32)
 
 
