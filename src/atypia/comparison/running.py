@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -64,6 +66,14 @@ def _in_own_process(task: Task) -> int | None:
     return process.exitcode
 
 
+def _end_with_the_parent() -> None:
+    """End this process where the one that started it was killed: nobody waits for the outcome."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _death(code: int | None) -> str:
     if code is not None and code < 0:
         hint = " It was perhaps out of memory." if code == -9 else ""
@@ -88,6 +98,7 @@ def _kept(done: Path, asked: Mapping[str, Any]) -> Outcome | None:
 
 def _run(task: Task) -> None:
     """Do the work and keep the outcome; in a process of its own."""
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     done, asked = task.out / "outcome.json", task.asked()
     earlier = _finished_before(done, asked)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from atypia.comparison.contestant import Contestant, Outcome
-from atypia.comparison.fitting import asked_of, digest, fitted, peak_mib, saved, speed
+from atypia.comparison.fitting import ARTEFACT, asked_of, digest, fitted, peak_mib, saved, speed
 from atypia.comparison.simulated import FEWEST, healthy, simulated_trial
 from atypia.detectors.subset import kept_aside
 from atypia.errors import BadOption, NotEnoughScans
@@ -94,5 +94,5 @@ class Trying:
         )
 
     def lacks(self, kept: Outcome) -> bool:  # noqa: ARG002
-        """Tell whether an outcome lacks something: none does."""
-        return not (self.out / "screener.atypia").is_file()
+        """Tell whether its Screener is gone."""
+        return not (self.out / ARTEFACT).is_file()
