@@ -71,6 +71,7 @@ def test_the_state_holds_all_settings(nearest):
         "top": 0.03,
         "bank": 2000,
         "window": 3,
+        "adapt": 0,
     }
 
 

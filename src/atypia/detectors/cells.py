@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atypia.cache import cache_folder
-from atypia.detectors.batch import PreparedSet
 from atypia.detectors.encoded_examples import EncodedExamples
-from atypia.detectors.fit_context import FitContext
 from atypia.detectors.heat import resampling
-from atypia.detectors.views import Views
-from atypia.encoders import Encoder, deepest_cut, load_encoder
-from atypia.encoders.feature_cache import FeatureCache
 from atypia.networks.whitening import Whitening
 
 Array = NDArray[np.float32]
 PER_SCAN = 40
 # "Locally aware": each cell is the mean of its 3x3 neighbourhood (Roth et al. 2022, section 3.1).
 WINDOW = 3
-
-
-def encode_healthy(
-    healthy: PreparedSet,
-    context: FitContext,
-    encoder: str,
-    weights: Path | None,
-    threads: int | None,
-    scales: int,
-) -> tuple[Encoder, EncodedExamples]:
-    """Return the encoder, cut at its deepest `scales` layers, and the healthy scans' features, cached.
-
-    Raises BadOption for what the encoder has not, WeightsError where weights cannot be had.
-    """
-    cut = deepest_cut(encoder, weights, scales)
-    loaded = load_encoder(encoder, cut=cut, weights=weights, threads=threads)
-    views = Views(healthy, context.work / "views", copies=0, seed=context.seed)
-    examples = EncodedExamples(views, loaded, FeatureCache(cache_folder("features")))
-    examples.encode_all()
-    return loaded, examples
 
 
 @final

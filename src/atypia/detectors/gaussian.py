@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self, final, get_args
+from typing import Any, ClassVar, Literal, Self, final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from atypia.detectors.adapting import check_adapt
 from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
-from atypia.detectors.cells import Cells, encode_healthy
+from atypia.detectors.cells import Cells
 from atypia.detectors.encoded_examples import EncodedExamples
+from atypia.detectors.encoded_healthy import EncodedHealthy
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.heat import highest, to_cells, to_pixels
 from atypia.detectors.mahalanobis import PlaceGaussians, Sums, WholeGaussian
@@ -39,6 +41,7 @@ class Gaussian(Detector):
     over the scales of the distance of the pooled features' mean and deviation (Rippel, Mertens and Merhof,
     "Modeling the distribution of normal data in pre-trained deep features for anomaly detection", 2020, with
     their shrinkage); "both": the mean of the two. All are near 1 for healthy scans and unbounded above.
+    With `adapt` above 0 the encoder is first trained on, for so many steps, on the healthy scans (`adapted`).
     """
 
     name: ClassVar[str] = "gaussian"
@@ -54,10 +57,11 @@ class Gaussian(Detector):
         reach: int = 1,
         image: Image = "local",
         top: float = 0.1,
+        adapt: int = 0,
     ) -> None:
         self.encoder, self.weights, self.threads = encoder, weights, threads
         self.scales, self.components, self.spread, self.reach = scales, components, spread, reach
-        self.image, self.top = image, top
+        self.image, self.top, self.adapt = image, top, adapt
         self._check()
 
     def _check(self) -> None:
@@ -68,6 +72,7 @@ class Gaussian(Detector):
             raise BadOption(f"Expected top in (0, 1]; received {self.top}.")
         if self.image not in get_args(Image):
             raise BadOption(f"Expected image local, whole or both; received {self.image}.")
+        check_adapt(self.adapt, self.encoder)
 
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
         """Learn the Gaussians; raise NotEnoughScans below 10 scans, BadOption for too many scales."""
@@ -75,9 +80,10 @@ class Gaussian(Detector):
             raise NotEnoughScans(
                 f"The detector 'gaussian' needs at least {FEWEST} healthy scans, received {len(healthy)}."
             )
-        self.encoder_, examples = encode_healthy(
-            healthy, context, self.encoder, self.weights, self.threads, self.scales
+        encoded = EncodedHealthy.of(
+            healthy, context, self.encoder, self.weights, self.threads, scales=self.scales, adapt=self.adapt
         )
+        self.encoder_, examples, self.history_ = encoded.encoder, encoded.examples, encoded.history
         self.cells_ = Cells.learn(examples, self.components, context.seed)
         self.places_ = self._places(examples)
         parts = [_pooled(examples.get(part, 0)[0]) for part in batches(len(examples), AT_ONCE)]
@@ -126,12 +132,14 @@ class Gaussian(Detector):
     def state(self) -> State:
         """Return settings, encoder and Gaussians."""
         self._demand_fitted()
-        names = ("scales", "components", "spread", "reach", "image", "top")
+        names = ("scales", "components", "spread", "reach", "image", "top", "adapt")
         settings = {name: getattr(self, name) for name in names}
         arrays = self.cells_.arrays() | self.places_.arrays()
         for i, whole in enumerate(self.wholes_):
             arrays |= whole.arrays(f"whole{i}")
-        parameters = {"settings": settings, "encoder": self.encoder_.to_dict()}
+        parameters: dict[str, Any] = {"settings": settings, "encoder": self.encoder_.to_dict()}
+        if self.history_:
+            parameters["history"] = self.history_
         return State(parameters, arrays, {ENCODER: self.encoder_.graph})
 
     @classmethod
@@ -141,6 +149,7 @@ class Gaussian(Detector):
             self = cls(threads=threads, **state.parameters["settings"])
             described, graph = state.parameters["encoder"], state.graphs[ENCODER]
             self.encoder_ = Encoder.from_dict(described, graph, threads=threads)
+            self.history_ = list(state.parameters.get("history", ()))
             layers = range(len(self.encoder_.cut))
             self.cells_ = Cells.from_arrays(state.arrays, len(layers))
             self.places_ = PlaceGaussians.from_arrays(state.arrays)

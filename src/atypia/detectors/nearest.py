@@ -8,18 +8,16 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from atypia.cache import cache_folder
+from atypia.detectors.adapting import check_adapt
 from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.cells import unit
 from atypia.detectors.encoded_examples import EncodedExamples
+from atypia.detectors.encoded_healthy import EncodedHealthy
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.heat import highest, resampling, to_cells, to_pixels
-from atypia.detectors.views import Views
 from atypia.detectors.whole_scan import WholeScan, poolings
-from atypia.encoders import Encoder, deepest_cut, load_encoder
-from atypia.encoders.feature_cache import FeatureCache
-from atypia.encoders.one_grid import on_one_grid
+from atypia.encoders import Encoder
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.whitening import Whitening
 
@@ -42,6 +40,7 @@ class Nearest(Detector):
     and Hoshen, "Sub-image anomaly detection with deep pyramid correspondences", 2020, equations 2 and 3).
     Score: the mean of the first and of the map's highest share `top` inside the head; in [0, 2].
     The bank holds at most `bank` scans, drawn at random, so that it does not grow without bound.
+    With `adapt` above 0 the encoder is first trained on, for so many steps, on the healthy scans (`adapted`).
     """
 
     name: ClassVar[str] = "nearest"
@@ -58,10 +57,12 @@ class Nearest(Detector):
         top: float = 0.03,
         bank: int = 2000,
         window: int = 3,
+        adapt: int = 0,
     ) -> None:
         self.encoder, self.weights, self.threads = encoder, weights, threads
         self.neighbours, self.retrieved, self.components = neighbours, retrieved, components
         self.reach, self.top, self.bank, self.window = reach, top, bank, window
+        self.adapt = adapt
         self._check()
 
     def _check(self) -> None:
@@ -73,6 +74,7 @@ class Nearest(Detector):
             raise BadOption(f"Expected an odd window; received {self.window}.")
         if not 0 < self.top <= 1:
             raise BadOption(f"Expected top in (0, 1]; received {self.top}.")
+        check_adapt(self.adapt, self.encoder)
 
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
         """Fill the bank; raise NotEnoughScans below 10 scans."""
@@ -80,12 +82,17 @@ class Nearest(Detector):
             raise NotEnoughScans(
                 f"The detector 'nearest' needs at least {FEWEST} healthy scans, received {len(healthy)}."
             )
-        cut = deepest_cut(self.encoder, self.weights, scales=2)
-        encoder = load_encoder(self.encoder, cut=cut, weights=self.weights, threads=self.threads)
-        self.encoder_ = on_one_grid(encoder)
-        views = Views(healthy, context.work / "views", copies=0, seed=context.seed)
-        examples = EncodedExamples(views, self.encoder_, FeatureCache(cache_folder("features")))
-        examples.encode_all()
+        encoded = EncodedHealthy.of(
+            healthy,
+            context,
+            self.encoder,
+            self.weights,
+            self.threads,
+            scales=2,
+            adapt=self.adapt,
+            one_grid=True,
+        )
+        self.encoder_, examples, self.history_ = encoded.encoder, encoded.examples, encoded.history
         self.cell_whitening_ = [
             Whitening.learn(rows, self.components) for rows in examples.sample_cells(PER_SCAN, context.seed)
         ]
@@ -159,13 +166,15 @@ class Nearest(Detector):
     def state(self) -> State:
         """Return settings, encoder and bank."""
         self._demand_fitted()
-        names = ("neighbours", "retrieved", "components", "reach", "top", "bank", "window")
+        names = ("neighbours", "retrieved", "components", "reach", "top", "bank", "window", "adapt")
         settings = {name: getattr(self, name) for name in names}
         arrays: dict[str, NDArray[Any]] = {"bank": self.bank_, "cells": self.cells_}
         for i, whitening in enumerate(self.cell_whitening_):
             arrays |= {f"cell{i}_mean": whitening.mean, f"cell{i}_matrix": whitening.matrix}
         arrays |= self.whole_.arrays()
-        parameters = {"settings": settings, "encoder": self.encoder_.to_dict()}
+        parameters: dict[str, Any] = {"settings": settings, "encoder": self.encoder_.to_dict()}
+        if self.history_:
+            parameters["history"] = self.history_
         return State(parameters, arrays, {"encoder": self.encoder_.graph})
 
     @classmethod
@@ -177,6 +186,7 @@ class Nearest(Detector):
             self.encoder_ = Encoder.from_dict(
                 state.parameters["encoder"], state.graphs["encoder"], threads=threads
             )
+            self.history_ = list(state.parameters.get("history", ()))
             self.bank_, self.cells_ = state.arrays["bank"], state.arrays["cells"]
             self.cell_whitening_ = [
                 Whitening(state.arrays[f"cell{i}_mean"], state.arrays[f"cell{i}_matrix"])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self, final, get_args
+from typing import Any, ClassVar, Literal, Self, final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from atypia.detectors.adapting import check_adapt
 from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
-from atypia.detectors.cells import Cells, encode_healthy
+from atypia.detectors.cells import Cells
 from atypia.detectors.encoded_examples import EncodedExamples
+from atypia.detectors.encoded_healthy import EncodedHealthy
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.heat import highest, to_cells, to_pixels
 from atypia.detectors.patch_bank import CANDIDATES, PatchBank, coreset, places_in, squares
@@ -39,6 +41,7 @@ class PatchCore(Detector):
     Map: the cosine distance to the nearest member, in [0, 2]. Score with `score` "top": the mean of the
     highest share `top` of the head's cells; "reweighted": the distance of the farthest patch as equation 7
     weighs it, by how common the nearest member is among its `neighbours`.
+    With `adapt` above 0 the encoder is first trained on, for so many steps, on the healthy scans (`adapted`).
     """
 
     name: ClassVar[str] = "patchcore"
@@ -56,10 +59,12 @@ class PatchCore(Detector):
         score: Pooling = "top",
         top: float = 0.02,
         neighbours: int = 9,
+        adapt: int = 0,
     ) -> None:
         self.encoder, self.weights, self.threads = encoder, weights, threads
         self.scales, self.components, self.bank, self.reach = scales, components, bank, reach
         self.retrieved, self.pooling, self.top, self.neighbours = retrieved, score, top, neighbours
+        self.adapt = adapt
         self._check()
 
     def _check(self) -> None:
@@ -73,6 +78,7 @@ class PatchCore(Detector):
             raise BadOption(f"Expected top in (0, 1]; received {self.top}.")
         if self.pooling not in get_args(Pooling):
             raise BadOption(f"Expected score top or reweighted; received {self.pooling}.")
+        check_adapt(self.adapt, self.encoder)
 
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
         """Fill the bank; raise NotEnoughScans below 10 scans, BadOption for scales that are not there."""
@@ -80,9 +86,10 @@ class PatchCore(Detector):
             raise NotEnoughScans(
                 f"The detector 'patchcore' needs at least {FEWEST} healthy scans, received {len(healthy)}."
             )
-        self.encoder_, examples = encode_healthy(
-            healthy, context, self.encoder, self.weights, self.threads, self.scales
+        encoded = EncodedHealthy.of(
+            healthy, context, self.encoder, self.weights, self.threads, scales=self.scales, adapt=self.adapt
         )
+        self.encoder_, examples, self.history_ = encoded.encoder, encoded.examples, encoded.history
         self.cells_ = Cells.learn(examples, self.components, context.seed)
         rng = np.random.default_rng((context.seed, 5))
         scans = np.sort(rng.permutation(len(healthy))[:CANDIDATES])
@@ -170,12 +177,18 @@ class PatchCore(Detector):
     def state(self) -> State:
         """Return settings, encoder and bank."""
         self._demand_fitted()
-        names = ("scales", "components", "bank", "reach", "retrieved", "top", "neighbours")
+        names = ("scales", "components", "bank", "reach", "retrieved", "top", "neighbours", "adapt")
         settings = {name: getattr(self, name) for name in names} | {"score": self.pooling}
         arrays = self.cells_.arrays() | self.bank_.arrays()
         if self.retrieved:
             arrays |= self.whole_.arrays() | {"alike": self.alike_}
-        parameters = {"settings": settings, "encoder": self.encoder_.to_dict(), "grid": self.bank_.grid}
+        parameters: dict[str, Any] = {
+            "settings": settings,
+            "encoder": self.encoder_.to_dict(),
+            "grid": self.bank_.grid,
+        }
+        if self.history_:
+            parameters["history"] = self.history_
         return State(parameters, arrays, {ENCODER: self.encoder_.graph})
 
     @classmethod
@@ -185,6 +198,7 @@ class PatchCore(Detector):
             self = cls(threads=threads, **state.parameters["settings"])
             described, graph = state.parameters["encoder"], state.graphs[ENCODER]
             self.encoder_ = Encoder.from_dict(described, graph, threads=threads)
+            self.history_ = list(state.parameters.get("history", ()))
             self.cells_ = Cells.from_arrays(state.arrays, len(self.encoder_.cut))
             self.bank_ = PatchBank.from_arrays(state.arrays, state.parameters["grid"], self.reach)
             if self.retrieved:
