@@ -164,7 +164,7 @@ def test_a_member_that_the_head_does_not_list_is_left_out(saved):
 
 def test_a_newer_format_is_refused_with_what_to_do(saved):
     change_head(saved, format=FORMAT + 1, atypia="9.0")
-    with pytest.raises(NewerArtefact, match=r"format 2 by Atypia 9\.0.*pip install --upgrade atypia"):
+    with pytest.raises(NewerArtefact, match=r"format 3 by Atypia 9\.0.*pip install --upgrade atypia"):
         read_artefact(saved)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from atypia.atomic import atomic
 from atypia.errors import CorruptArtefact, NewerArtefact
 
-FORMAT = 1
+FORMAT = 2
 HEAD = "screener.json"
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 LARGEST_HEAD = 64 * 2**20

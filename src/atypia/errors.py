@@ -108,6 +108,12 @@ class MissingExtra(AtypiaError):
         )
 
 
+class MissingTool(AtypiaError):
+    """Another program is needed that is not installed."""
+
+    exit_code = 4
+
+
 class TrainingDiverged(AtypiaError):
     """The loss is no longer a number."""
 

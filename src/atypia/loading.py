@@ -24,7 +24,7 @@ class Loaded:
     """One scan with what came of it: prepared, or the error that reading or preparing it gave.
 
     `source` is what was given: the row or the scan in memory, with its group and strata.
-    `spacing` is the size of its pixels in mm, where known.
+    `spacing` is the size of its pixels in mm, and `position` its place along the head, where known.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Loaded:
     prepared: Prepared | None = None
     error: UnreadableScan | None = None
     spacing: tuple[float, ...] | None = None
+    position: float | None = None
 
 
 def load(items: Iterable[Row | Scan], preparation: Preparation, workers: int = WORKERS) -> Iterator[Loaded]:
@@ -66,6 +67,6 @@ def to_batch(loaded: Sequence[Loaded]) -> Batch | None:
 def _load(item: Row | Scan, preparation: Preparation) -> Loaded:
     try:
         scan = item if isinstance(item, Scan) else read_row(item)
-        return Loaded(item.name, item, preparation(scan), spacing=scan.spacing)
+        return Loaded(item.name, item, preparation(scan), spacing=scan.spacing, position=scan.position)
     except UnreadableScan as error:
         return Loaded(item.name, item, error=error)

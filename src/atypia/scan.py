@@ -39,6 +39,8 @@ class Scan:
     `name` is what the user calls it (a path relative to the folder or table it came from).
     `spacing` is the size of a pixel in mm, (row, column), where known.
     `group` names the patient, or the cluster of near-copies, that it belongs to.
+    `position` is where a slice of a volume lies along the head, in [0, 1], from its inferior, posterior or
+    right end; None where it is not known, as for every picture.
     """
 
     pixels: Image
@@ -50,6 +52,7 @@ class Scan:
     modality: str | None = None
     scanner: str | None = None
     group: str | None = None
+    position: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

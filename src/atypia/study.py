@@ -16,6 +16,7 @@ from atypia.evaluation.evaluation import Evaluation, evaluate
 from atypia.evaluation.leaks import WORD, demand_no_leak, leaks_of, learned_note
 from atypia.progress import progress
 from atypia.reading.collection import Collection, Row, read_collection
+from atypia.reading.cutting import AS_IT_IS, Cutting
 from atypia.report.card import ReportCard
 from atypia.report.model_card import model_card, record_evaluation, to_markdown
 from atypia.report.report import write_report
@@ -23,6 +24,7 @@ from atypia.scan import Finding
 from atypia.screener import Screener
 from atypia.screener.learned_files import count_learned
 from atypia.threshold import Threshold
+from atypia.threshold.healthy import HealthyScores
 from atypia.writing.table import FindingsWriter
 
 HIDDEN_PARAMETERS = ("history", "encoder")
@@ -51,15 +53,21 @@ class Study:
 
 
 def read_study(
-    source: Path, *, root: Path | None = None, split: str = "test", allow_leak: bool = False
+    source: Path,
+    *,
+    root: Path | None = None,
+    split: str = "test",
+    allow_leak: bool = False,
+    cutting: Cutting = AS_IT_IS,
 ) -> Study:
     """Return the rows of `split` where the table or folder has splits, else all of them.
 
+    `cutting` is how volumes become slices: that of the Screener.
     Where no row has a group, near-copies are found and clustered, over all splits.
     Raises BadTable where no row has that split, where the split leaks and that is not allowed, and as
     `read_collection` does.
     """
-    table = read_collection(source, root=root)
+    table = read_collection(source, root=root, cutting=cutting)
     chosen = table.select(split=split) if table.has_splits else table
     if not len(chosen):
         splits = ", ".join(sorted({row.split for row in table if row.split}))
@@ -74,15 +82,18 @@ def read_study(
     return replace(study, clustered=bool(note), allow_leak=allow_leak)
 
 
-def read_two_folders(normal: Path, abnormal: Path, *, allow_leak: bool = False) -> Study:
+def read_two_folders(
+    normal: Path, abnormal: Path, *, allow_leak: bool = False, cutting: Cutting = AS_IT_IS
+) -> Study:
     """Return the scans of a folder of healthy and a folder of abnormal ones, labelled so.
 
-    Near-copies among them are found and clustered. Raises as `read_collection` does.
+    Near-copies among them are found and clustered; `cutting` is as in `read_study`.
+    Raises as `read_collection` does.
     """
     rows = [
         replace(row, label=label, name=f"{label}/{row.name}", split=None)
         for source, label in ((normal, "normal"), (abnormal, "abnormal"))
-        for row in read_collection(source)
+        for row in read_collection(source, cutting=cutting)
     ]
     scans, note = grouped(Collection(tuple(rows), f"{normal}, {abnormal}"))
     return replace(study_of(scans, *note), clustered=bool(note), allow_leak=allow_leak)
@@ -134,6 +145,7 @@ def run_study(
                 pixel_usual=screener.healthy_map_.median if screener.healthy_map_ else 0.0,
                 alpha=promised_rate(screener.threshold_),
                 calibration_groups=_calibration_groups(screener),
+                healthy=_healthy_patients(screener),
                 by_group=not study.clustered,
                 leaks=study.leaks,
                 provenance=screener.provenance,
@@ -154,6 +166,12 @@ def promised_rate(threshold: Threshold | None) -> float | None:
 
 def _calibration_groups(screener: Screener) -> int | None:
     return screener.threshold_.calibration.group_count if screener.threshold_ else None
+
+
+def _healthy_patients(screener: Screener) -> HealthyScores | None:
+    """Return the healthy scores of the calibration where their groups are patients, not copies."""
+    known = screener.threshold_ is not None and screener.provenance.get("grouped")
+    return screener.threshold_.calibration if known and screener.threshold_ else None
 
 
 def _with_learned(screener: Screener, study: Study) -> Study:

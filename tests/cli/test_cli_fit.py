@@ -143,6 +143,10 @@ def test_a_table_with_labels_and_no_splits_is_told_to_split(atypia, tmp_path):
         (("--validation",), "expected rows whose split is validation"),
         (("--rule", "quantile", "--parameter", 2), "between 0 and 1"),
         ((*EMBEDDED, "--weights", "x.h5"), "has its own weights"),
+        (
+            ("--detector", "nearest", "--set", "adapt=5", "--encoder", "keras:MobileNet"),
+            "Adaptation is for the encoders resnet50 and efficientnet-lite0; received keras:MobileNet",
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_code_2(atypia, healthy, tmp_path, options, told):
@@ -161,7 +165,10 @@ def test_without_keras_nearest_is_taken_and_that_is_said(atypia, healthy, tmp_pa
 
 def test_without_keras_what_only_training_has_is_code_4(atypia, healthy, tmp_path, monkeypatch):
     monkeypatch.setattr(keras_backend, "available", lambda: False)
-    for asked in (("--recipe", "vae"), ("--detector", "lesion-simulation"), ("--detector", "ensemble")):
+    adapting = ("--detector", "nearest", "--set", "adapt=5")
+    of_a_member = ("--set", "members=nearest,atlas", "--set", "nearest.adapt=5")
+    trained = (("--recipe", "vae"), ("--detector", "lesion-simulation"), ("--detector", "ensemble"))
+    for asked in (*trained, adapting, of_a_member):
         outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *asked, *EMBEDDED)
         assert outcome.code == 4
         assert 'pip install "atypia[train]"' in outcome.err

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
+
+from atypia.screening.results import RESULTS
 
 SIDE, SLICES = 64, 4
 
@@ -62,6 +66,50 @@ def test_a_folder_of_volumes_is_learned_from_and_volumes_are_judged(atypia, stud
     assert again.code == 0
     assert len(rows_of(tmp_path / "volumes.csv")) == 1
     assert not list(tmp_path.glob("heatmaps/*")), "maps of an earlier run are gone"
+
+
+def test_results_of_volumes_are_written_as_asked_for_and_replaced(atypia, study, model, tmp_path):
+    asked = ("score", model, study / "ill/sub-12", "-o", tmp_path, "--judge-all")
+    outcome = atypia(*asked, "--results", "nifti, html")
+    assert outcome.code == 0, outcome.err
+    assert f"results: {tmp_path / 'heatmaps'}, {tmp_path / 'pages'}" in outcome.out
+    (volume,) = rows_of(tmp_path / "volumes.csv")
+    files = volume["files"].split()
+    assert files == [
+        "heatmaps/volume-0001.nii.gz",
+        "heatmaps/volume-0001-mask.nii.gz",
+        "pages/volume-0001.html",
+    ]
+    page = (tmp_path / files[2]).read_text(encoding="utf-8")
+    assert "sub-12" not in page
+    assert hashlib.sha256(model.read_bytes()).hexdigest() in page
+    regions = rows_of(tmp_path / "volume_regions.csv")
+    assert len(regions) == int(volume["regions"]) == nibabel.load(tmp_path / files[1]).get_fdata().max()
+    assert atypia(*asked, "--results", "html").code == 0
+    assert not list(tmp_path.glob("heatmaps/*")), "what was not asked for again is gone"
+
+
+def test_every_kind_of_result_is_explained(atypia):
+    told = atypia("score", "--help").out.partition("Kinds of results")[2]
+    assert [kind for kind in RESULTS if f"\n  {kind} " not in told] == []
+
+
+def test_a_kind_of_result_that_is_unknown_is_refused_before_the_work(atypia, study, model, tmp_path):
+    outcome = atypia("score", model, study / "ill", "-o", tmp_path / "out", "--results", "nifti,pdf")
+    assert outcome.code == 2
+    assert "Expected kinds of results out of nifti, html" in outcome.err
+    assert "received 'pdf'" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_of_pictures_are_told_to_be_left_out_and_are_no_error(atypia, model, draw_heads, tmp_path):
+    heads, _ = draw_heads(1, SIDE)
+    Image.fromarray(np.uint8(255 * heads[0])).save(tmp_path / "a.png")
+    outcome = atypia(
+        "score", model, tmp_path / "a.png", "-o", tmp_path / "o", "--judge-all", "--results", "html"
+    )
+    assert outcome.code == 0
+    assert "--results html: nothing was written" in outcome.err
 
 
 def test_slices_are_evaluated_against_the_mask_of_their_volume(atypia, study, model, tmp_path):

@@ -201,8 +201,13 @@ def test_parameters_go_through_json_and_back() -> None:
 
 def test_a_file_from_before_heads_were_set_upright_goes_on_as_it_was() -> None:
     values = Preparation(size=96).to_dict()
-    old = {name: values[name] for name in values if name not in ("upright", "bias_field", "interior")}
-    assert Preparation.from_dict(old) == Preparation(size=96, upright=False, interior="rim")
+    later = ("upright", "bias_field", "interior", "square_pixels")
+    old = {name: values[name] for name in values if name not in later}
+    assert Preparation.from_dict(old) == Preparation(
+        size=96, upright=False, interior="rim", square_pixels=False
+    )
+    del values["square_pixels"]
+    assert Preparation.from_dict(values) == Preparation(size=96, square_pixels=False)
     with pytest.raises(CorruptArtefact, match="expected the parameters"):
         Preparation.from_dict(old | {"upright": True})
 

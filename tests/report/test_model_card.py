@@ -132,3 +132,13 @@ def test_a_choice_without_labels_is_told(screener):
     told = to_markdown(model_card(screener))
     del screener.records["choice"]
     assert "Chosen among 4 candidates on other healthy scans, without labels, by the AUROC" in told
+
+
+def test_an_adapted_encoder_is_told(screener, monkeypatch):
+    assert "| encoder | efficientnet-lite0, frozen, up to stage8, stage16 |" in text_of(screener)
+    card = screener.card()
+    card["encoder"]["name"] += ", adapted"
+    card["detector"]["adapt"] = 100
+    monkeypatch.setattr(Screener, "card", lambda _: card)
+    told = "adapted in 100 steps to the healthy scans, without labels, up to stage8, stage16"
+    assert f"| encoder | efficientnet-lite0, {told} |" in text_of(screener)

@@ -27,7 +27,7 @@ def heads(draw_heads):
 
 def test_threshold_and_map_follow_from_the_scores_of_healthy_scans(brightness, heads):
     detector = brightness()
-    threshold, healthy_map = calibrate(detector, heads, "quantile", 0.9)
+    threshold, healthy_map, _ = calibrate(detector, heads, "quantile", 0.9)
     scores = detector.score(heads.whole)
     assert threshold.value == pytest.approx(Threshold.learn(scores.image, "quantile", 0.9).value)
     inside = scores.map[heads.whole.foreground]

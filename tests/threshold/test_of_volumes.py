@@ -40,3 +40,13 @@ def test_a_healthy_volume_is_rarely_called_unusual():
         p_values.append(volume_p_value(drawn.chosen(list(~own)), volume_score(drawn.scores[own])))
     for alpha in (0.05, 0.1, 0.2):
         assert np.mean(np.array(p_values) <= alpha) <= alpha + 3 * np.sqrt(alpha / 2000)
+
+
+def test_a_volume_is_compared_with_slices_of_its_plane():
+    scores, groups = [1, 2, 3, 7, 8, 9, 4, 5, 6, 1, 1, 1], list("aaaaaabbbbbb")
+    planes = (["axial"] * 3 + ["coronal"] * 3) * 2
+    known = HealthyScores.of(scores, groups, {"plane": planes})
+    assert volume_p_value(known, 5.5, "axial") == pytest.approx(1 / 3)
+    assert volume_p_value(known, 5.5, "coronal") == pytest.approx(2 / 3)
+    assert volume_p_value(known, 5.5) == pytest.approx(2 / 3)
+    assert volume_p_value(known, 5.5, "sagittal") == volume_p_value(known, 5.5)

@@ -68,6 +68,7 @@ class FitChoice:
     fpr: float | None = None
     strata: tuple[str, ...] = ()
     no_fitness_check: bool = False
+    by_position: bool | None = None
 
     def screener(self) -> Screener:
         """Return the Screener to fit.
@@ -79,7 +80,15 @@ class FitChoice:
 
         parameter = parameter_of(self.rule, self.parameter, self.fpr)
         fitness = not self.no_fitness_check
-        return Screener(self._detector(), self._preparation(), self.rule, parameter, self.strata, fitness)
+        return Screener(
+            self._detector(),
+            self._preparation(),
+            self.rule,
+            parameter,
+            self.strata,
+            fitness,
+            self.by_position,
+        )
 
     def told(self) -> str:
         """Return one line that says what will be fitted, and why where it was not asked for."""
@@ -148,14 +157,18 @@ class FitChoice:
         if {self.name, *(self._members if self.name == ENSEMBLE else ())} & TRAINED and not available():
             raise MissingExtra(f"Training for the detector {self.name}", "train")
         own, of_members = self._settings()
+        settings = detector_settings(self.name, own)
+        settings_of_members = {name: detector_settings(name, given) for name, given in of_members.items()}
+        if any(given.get("adapt") for given in (settings, *settings_of_members.values())) and not available():
+            raise MissingExtra("Adapting an encoder", "train")
         return make_detector(
             self.name,
             encoder=self.resolved_encoder,
             weights=self.weights,
             threads=self.threads,
-            settings=detector_settings(self.name, own),
+            settings=settings,
             members=self._members,
-            of_members={name: detector_settings(name, given) for name, given in of_members.items()},
+            of_members=settings_of_members,
         )
 
     def _settings(self) -> tuple[list[str], dict[str, list[str]]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from atypia.evaluation.image_metrics import ImageMetrics
     from atypia.evaluation.intervals import Interval
     from atypia.evaluation.pixel_metrics import PixelMetrics
+    from atypia.reading.cutting import Cutting
     from atypia.study import Study
 
 SPLITS = ("train", "threshold", "validation", "test", "tumor_test")
@@ -96,9 +97,9 @@ def evaluate(
     if len(words) > 1:
         raise BadOption(f"Expected one TABLE beside --pretrained; received {len(words)}.")
     table = words[0] if words else None
-    study = _study(table, root, split, normal, abnormal, allow_leak=allow_leak)
     screener = Screener.load(file)
     screener.use_threads(threads)
+    study = _study(table, root, split, normal, abnormal, allow_leak=allow_leak, cutting=screener.cutting)
     claim_folder(out)
     evaluation = run_study(screener, study, out, title=title, command=options.command_line())
     if record:
@@ -118,13 +119,14 @@ def _study(
     abnormal: Path | None,
     *,
     allow_leak: bool,
+    cutting: Cutting,
 ) -> Study:
     from atypia.study import read_study, read_two_folders
 
     if table is not None and normal is None and abnormal is None:
-        return read_study(table, root=root, split=split, allow_leak=allow_leak)
+        return read_study(table, root=root, split=split, allow_leak=allow_leak, cutting=cutting)
     if table is None and normal is not None and abnormal is not None:
-        return read_two_folders(normal, abnormal, allow_leak=allow_leak)
+        return read_two_folders(normal, abnormal, allow_leak=allow_leak, cutting=cutting)
     raise BadOption("Expected either a TABLE, or both --normal FOLDER and --abnormal FOLDER.")
 
 
@@ -159,6 +161,13 @@ def _figure_lines(evaluation: Evaluation) -> Iterator[str]:
     if math.isfinite(image.alpha) and counts.normal:
         rate = _with(image.false_alarm_rate, image.false_alarm_binomial)
         yield f"false alarms: {rate}, of {100 * image.alpha:g} % asked for"
+    if evaluation.patient is not None:
+        patient = evaluation.patient.image
+        yield (
+            f"patients, by their three highest scans: AUROC {_sure(patient, 'auroc')}; at p <= "
+            f"{patient.alpha:g}: sensitivity {_sure(patient, 'sensitivity')}, specificity "
+            f"{_sure(patient, 'specificity')}"
+        )
     if pixel is not None:
         yield f"pixels: AUROC {_sure(pixel, 'auroc')}, average precision {_sure(pixel, 'average_precision')}"
         yield (

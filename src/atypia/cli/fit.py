@@ -20,6 +20,7 @@ from atypia.cli.rule import RULES, strata
 from atypia.cli.settings import recipes_explained, settings_explained
 from atypia.errors import OutputError
 from atypia.networks.recipe import RECIPES
+from atypia.reading.cutting import STRIPPING, WHOLE, Cutting
 
 
 @click.command(
@@ -34,6 +35,7 @@ from atypia.networks.recipe import RECIPES
         "atypia fit healthy/ -o three.atypia --set members=lesion-simulation,patchcore,atlas",
         "atypia fit healthy/ -o soon.atypia --set lesion-simulation.steps=300",
         "atypia fit healthy/ -o vae.atypia --recipe vae --set code=32 --epochs 60",
+        "atypia fit healthy-volumes/ -o brain.atypia --plane axial,coronal",
         "atypia fit healthy/ -o brain.atypia --resume",
     ),
     glossary={
@@ -113,6 +115,23 @@ from atypia.networks.recipe import RECIPES
     "stratum with enough healthy scans gets a threshold of its own. Default: none.",
     "none",
 )
+@options.planes(
+    "that of each volume's acquisition. The Screener cuts volumes in the planes that it has learned from."
+)
+@click.option(
+    "--strip",
+    type=click.Choice(STRIPPING),
+    default=WHOLE,
+    help="Take scalp and skull off volumes first: built-in, by morphology, or a tool that is installed. The "
+    "Screener does so with what it judges. Default: none.",
+)
+@click.option(
+    "--position/--no-position",
+    "by_position",
+    default=None,
+    help="Compare slices of volumes with healthy slices of the same position. Default: yes, where slices of "
+    "10 patients or more are kept aside.",
+)
 @options.whole("--size", "Pixels a side that the networks see.", least=32, default=224)
 @click.option(
     "--crop/--no-crop",
@@ -133,6 +152,8 @@ def fit(
     scans: tuple[Path, ...],
     out: Path,
     root: Path | None,
+    planes: tuple[str, ...],
+    strip: str,
     cluster: bool,
     allow_leak: bool,
     seed: int,
@@ -148,10 +169,12 @@ def fit(
     """
     from atypia.destination import claim_file
     from atypia.reading.collection import read_collections
+    from atypia.reading.stripping import check_method
     from atypia.recognition.mixture import mixed_note
 
+    check_method(strip)
     choice = FitChoice(**chosen)
-    collection = read_collections(scans, root=root)
+    collection = read_collections(scans, root=root, cutting=Cutting(planes, strip))
     tell_aside(collection)
     refuse_tumours(scans, collection, out)
     refuse_leaks(collection, allow=allow_leak)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atypia.cli.options import to_type
+from atypia.reading.cutting import WHOLE
 
 if TYPE_CHECKING:
     from atypia.screener import Screener
@@ -30,6 +31,7 @@ def tell(screener: Screener, out: Path) -> int:
         f"threshold {threshold.value:.4g} ({threshold.rule}, {threshold.parameter:g})\n"
         f"{_promised(threshold)}"
         f"{_checked(screener)}"
+        f"{_placed(screener)}"
         f"saved {out}\n"
         f"next: {to_type('score', out)} SCANS -o findings"
     )
@@ -43,6 +45,23 @@ def _checked(screener: Screener) -> str:
     left_out = screener.fitness_.left_out
     told = f"{left_out} of these healthy scans look like CT; new ones that do are called unfit\n"
     return told if left_out else ""
+
+
+def _placed(screener: Screener) -> str:
+    """Return whether slices of volumes are compared by position; of pictures, nothing."""
+    planes = f"cuts volumes in the plane {' and '.join(screener.planes_)}\n" if screener.planes_ else ""
+    if screener.strip_ != WHOLE:
+        planes += f"takes the skull off volumes first ({screener.strip_})\n"
+    if screener.position_scale_ is not None:
+        told = (
+            "slices are compared with healthy slices of their position, in standard deviations of these; a "
+            "rate of false alarms is then kept in simulations, not proven (--no-position)"
+        )
+        return f"{planes}{told}\n"
+    report = screener.report_
+    if report is None or report.unplaced is None:
+        return planes
+    return f"{planes}slices are not compared by position: {report.unplaced}\n"
 
 
 def _promised(threshold: Threshold) -> str:

@@ -10,10 +10,14 @@ from typing import Any, TypeVar
 
 import click
 
+from atypia.errors import BadOption
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 """Any path: what must be there is checked by what reads it, which says what was expected."""
+
+PLANES = ("axial", "coronal", "sagittal")
 
 WORDS = "atypia.words"
 
@@ -52,6 +56,30 @@ weights = click.option(
     "or such a file that stops at conv4; of keras:MODEL: what Keras saved for it without top; of hub:MODEL: "
     "the folder of its preset. Default: those in the cache, or their publisher's download.",
 )
+
+
+def planes(default: str) -> Callable[[Command], Command]:
+    """Return the option --plane, which is the planes in which to cut volumes, none or some."""
+    return click.option(
+        "--plane",
+        "planes",
+        default="",
+        callback=_planes,
+        metavar="NAMES",
+        help="Planes in which to cut volumes, with commas between them: axial, coronal, sagittal. "
+        f"Default: {default}",
+    )
+
+
+def _planes(context: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
+    """Return the planes that are named, each once."""
+    del context, option
+    names = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+    if unknown := [name for name in names if name not in PLANES]:
+        raise BadOption(
+            f"--plane: expected planes out of {', '.join(PLANES)}; received {', '.join(unknown)}."
+        )
+    return names
 
 
 def out(metavar: str, help: str, default: str | None = None) -> Callable[[Command], Command]:

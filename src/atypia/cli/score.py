@@ -28,14 +28,18 @@ FORMATS = ("csv", "jsonl", "parquet")
         "atypia score --pretrained synthetic scans/ -o out",
         "atypia score brain.atypia a.png b.png -o out --heatmaps",
         "atypia score brain.atypia sub-01_FLAIR.nii.gz -o out --heatmaps",
-        "atypia score brain.atypia STUDY/ -o out",
+        "atypia score brain.atypia STUDY/ -o out --results html,seg,sr,sc",
         "atypia score brain.atypia table.csv --root images/ -o out --format parquet",
     ),
     glossary={
         "Columns of the findings": [
             ("name", "the scan, as its folder or table names it; of a volume one slice, as x.nii.gz:ax085"),
             ("verdict", "normal, abnormal, unfit to be judged, or unreadable"),
-            ("score", "how abnormal, in the detector's own units; higher is more abnormal"),
+            (
+                "score",
+                "how abnormal; higher is more abnormal. In the detector's own units, or, where slices are "
+                "compared by position, in standard deviations of healthy slices",
+            ),
             ("p_value", "share of healthy calibration scans that score as high; small is unusual"),
             ("threshold", "the score above which a scan is flagged"),
             ("flagged", "true, false, or empty for a scan that could not be judged"),
@@ -54,7 +58,7 @@ FORMATS = ("csv", "jsonl", "parquet")
             ("top, left, bottom, right", "the box around it, in pixels; the last two are beyond it"),
         ],
         "Columns of the volumes": [
-            ("volume", "the volume, as its folder or table names it"),
+            ("volume, plane", "the volume, as its folder or table names it; the plane in which it was cut"),
             (
                 "slices, judged, flagged, unfit",
                 "slices that show enough of the head; how many of them were judged, flagged, and unfit",
@@ -66,8 +70,37 @@ FORMATS = ("csv", "jsonl", "parquet")
                 "was fitted with the patients known",
             ),
             ("look_at", "the three slices with the highest scores, the highest first"),
-            ("map", "the heat map on the volume's own grid, with --heatmaps"),
+            ("map", "the heat map on the volume's own grid, with --heatmaps or --results nifti"),
             ("notes, error", "what was odd about the file; why it, or one of its slices, was not judged"),
+            ("regions, files", "how many regions it has; all files that were written of it"),
+            ("patient_id, study_uid, series_uid", "of a DICOM series, with --keep-identifiers alone"),
+        ],
+        "Columns of the regions of volumes": [
+            ("volume, plane", "as among the volumes"),
+            ("rank", "1 is the most striking region of that volume, and the value of its voxels in the mask"),
+            ("voxels, volume_mm3", "its size: in voxels of the volume, in cubic millimetres"),
+            ("peak, mean", "of the heat map inside the region, in the detector's own units"),
+            ("p_value", "the smallest of the p-values of its regions in single slices; at most 0.1"),
+            (
+                "centre_right, centre_anterior, centre_superior",
+                "its middle, in mm along the patient's axes; negative towards left, back and feet",
+            ),
+            ("extent_right, ...", "the sides of the box around it along the same axes, in mm"),
+            (
+                "i0, j0, k0, i1, j1, k1",
+                "that box in voxels of the grid; the last three are beyond it",
+            ),
+            ("first_slice, last_slice", "the slices that it reaches from and to"),
+        ],
+        "Kinds of results": [
+            (
+                "nifti",
+                "heatmaps/volume-0001.nii.gz, the heat map, and -mask.nii.gz, the regions' ranks",
+            ),
+            ("html", "pages/volume-0001.html, a page for reading, without the name of the volume"),
+            ("seg", "dicom/volume-0001-seg.dcm, the regions as a DICOM Segmentation; of DICOM series alone"),
+            ("sr", "dicom/volume-0001-sr.dcm, scores and regions as a DICOM report; writes seg as well"),
+            ("sc", "dicom/volume-0001-sc-1.dcm, ..., the slices to look at as DICOM pictures"),
         ],
     },
 )
@@ -80,8 +113,18 @@ FORMATS = ("csv", "jsonl", "parquet")
 @click.option(
     "--heatmaps",
     is_flag=True,
-    help="Also write each scan with its heat map and regions, as PNG; of a volume the map as NIfTI, and "
+    help="Also write each scan with its heat map and regions, as PNG; of a volume map and mask as NIfTI, and "
     "three slices as PNG.",
+)
+@click.option(
+    "--results",
+    metavar="KINDS",
+    help="What to write of each volume besides the tables, with commas between: nifti, html, seg, sr, sc.",
+)
+@click.option(
+    "--keep-identifiers",
+    is_flag=True,
+    help="Name patient, study and series of DICOM in the table of volumes; else DICOM results alone do.",
 )
 @click.option(
     "--judge-all",
@@ -98,13 +141,16 @@ def score(
     root: Path | None,
     kind: str,
     heatmaps: bool,
+    results: str | None,
+    keep_identifiers: bool,
     judge_all: bool,
     threads: int | None,
 ) -> None:
     """Judge scans: a row for each in OUT/findings.csv, also for those that could not be read.
 
     OUT/regions.csv has a row for each place of a heat map that is unlike healthy scans. Of a volume each
-    slice is a scan, and OUT/volumes.csv has a row for the whole.
+    slice is a scan; OUT/volumes.csv has a row for the whole, OUT/volume_regions.csv one for each of its
+    regions in three dimensions.
 
     MODEL is what 'atypia fit' saved; --pretrained needs none. SCANS are pictures, volumes, folders or tables.
     Findings that an earlier run left in the folder are replaced. The exit code is 1 where some scan could
@@ -113,21 +159,32 @@ def score(
     from atypia.destination import claim_folder, replacing
     from atypia.reading.collection import read_collections
     from atypia.screener import Screener
-    from atypia.screening import score_to_folder
+    from atypia.screening import maker_of, score_to_folder
+    from atypia.screening.results import RESULTS, results_of
 
+    kinds = [kind.strip() for kind in results.split(",")] if results is not None else []
+    for result in results_of(kinds).values():
+        result.check()
     file, scans = shipped.model_and_rest(pretrained, model, scans)
     if not scans:
         raise BadOption("Expected scans to judge: pictures, volumes, folders or tables; received none.")
-    collection = read_collections(scans, root=root)
-    tell_aside(collection)
     screener = Screener.load(file)
     screener.use_threads(threads)
+    collection = read_collections(scans, root=root, cutting=screener.cutting)
+    tell_aside(collection)
     claim_folder(out)
-    with replacing(out, "findings.*", "regions.*", "volumes.*", "heatmaps/*.png", "heatmaps/*.nii.gz"):
-        tally = score_to_folder(screener, collection, out, kind, heatmaps, judge_all)
+    written = [pattern for result in RESULTS.values() for pattern in result.files]
+    tables = ("findings.*", "regions.*", "volumes.*", "volume_regions.*")
+    with replacing(out, *tables, "heatmaps/*.png", *written):
+        maker = maker_of(screener, file, pretrained)
+        tally = score_to_folder(
+            screener, collection, out, kind, heatmaps, judge_all, kinds, maker, keep_identifiers
+        )
     if pretrained is not None:
         click.echo(shipped.UNCALIBRATED, err=True)
     _tell(tally, out / "heatmaps" if heatmaps else None)
+    for left, why in tally.left_out.items():
+        click.echo(f"--results {left}: nothing was written of some scans: {why}", err=True)
     click.get_current_context().exit(1 if tally.unreadable or tally.unfit else 0)
 
 
@@ -138,7 +195,11 @@ def _tell(tally: Tally, heatmaps: Path | None) -> None:
         click.echo(f"volumes: {tally.volumes} in {tally.volumes_table}")
     if tally.regions:
         click.echo(f"regions: {tally.regions} in {tally.regions_table}")
-    if heatmaps is not None and (tally.judged or tally.unfit):
+    if tally.volume_regions:
+        click.echo(f"regions of volumes: {tally.volume_regions} in {tally.volume_regions_table}")
+    if tally.folders:
+        click.echo(f"results: {', '.join(map(str, tally.folders))}")
+    if heatmaps is not None and heatmaps not in tally.folders and (tally.judged or tally.unfit):
         click.echo(f"heat maps: {heatmaps}")
     if tally.unfit:
         click.echo(

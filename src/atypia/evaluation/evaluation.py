@@ -12,7 +12,7 @@ from atypia.evaluation.baselines import Baselines, measure_baselines
 from atypia.evaluation.cases import Cases
 from atypia.evaluation.cautions import cautions_of
 from atypia.evaluation.gathering import Gathering
-from atypia.evaluation.group_metrics import GroupMetrics, measure_groups
+from atypia.evaluation.group_metrics import GroupMetrics, measure_groups, measure_patients
 from atypia.evaluation.image_metrics import ImageMetrics
 from atypia.evaluation.p_value_metrics import PValueMetrics
 from atypia.evaluation.pixel_metrics import PixelMetrics
@@ -22,6 +22,7 @@ from atypia.evaluation.strata import COLUMNS, Parting, Stratum
 from atypia.evaluation.verdicts import Unfit, Unreadable, Verdicts
 from atypia.reading.collection import Collection
 from atypia.scan import Finding
+from atypia.threshold.healthy import HealthyScores
 
 SCHEMA = 2
 
@@ -31,6 +32,7 @@ class Evaluation:
     """All that is known of a Screener from labelled scans; `to_dict` is the content of `metrics.json`.
 
     `pixel` is None where no mask exists or no heat map was given, `group` where no group has several scans,
+    `patient` where one has fewer than three, or the healthy scans of the calibration have no such groups,
     `p_values` where no normal scan was judged, `baselines` where they were not asked for. `strata` has, by
     column, the strata of the table. `leaks` says in which ways what was tested on was learned from: where
     there is any, no figure here is one of new scans. `cautions` are what else a reader must know of the
@@ -43,6 +45,7 @@ class Evaluation:
     verdicts: Verdicts
     cases: Cases
     group: GroupMetrics | None = None
+    patient: GroupMetrics | None = None
     p_values: PValueMetrics | None = None
     strata: Mapping[str, tuple[Stratum, ...]] = field(default_factory=dict)
     baselines: Baselines | None = None
@@ -76,6 +79,7 @@ class Evaluation:
             "image": self.image.to_dict(),
             "baselines": _dict(self.baselines),
             "group": _dict(self.group),
+            "patient": _dict(self.patient),
             "p_values": _dict(self.p_values),
             "pixel": _dict(self.pixel),
             **{f"by_{column}": self._by(column) for column in COLUMNS},
@@ -116,6 +120,7 @@ def evaluate(
     pixel_usual: float = 0.0,
     alpha: float | None = None,
     calibration_groups: int | None = None,
+    healthy: HealthyScores | None = None,
     baselines: bool = True,
     by_group: bool = True,
     resamples: int = RESAMPLES,
@@ -129,12 +134,13 @@ def evaluate(
     without a group is its own. `baselines` reads the scans once more, for the figures that trivial numbers
     reach. `alpha` is the rate of false alarms that the threshold is set for, and `calibration_groups` how
     many groups of healthy scans its p-values count. `by_group` also measures whole groups: patients, not
-    copies. Pixel figures need heat maps (`heatmaps`) and at least one mask of an abnormal scan; normal scans
-    then count as empty masks, and abnormal ones without a mask are left out. `pixel_threshold`, learned from
-    healthy heat maps, is where `pixel.dice` is measured; thresholds for lesions go from what pixels of
-    healthy scans usually score, `pixel_usual`, past it. `leaks` says in which ways these scans were learned
-    from. `provenance` goes into `metrics.json` as it is. With labels of one kind only, what needs both is
-    NaN. Raises BadTable where no row is labelled, a finding has no row, two have one name, their thresholds
+    copies; with `healthy`, the scores of the calibration, by a calibration of their own as well. Pixel
+    figures need heat maps (`heatmaps`) and at least one mask of an abnormal scan; normal scans then count as
+    empty masks, and abnormal ones without a mask are left out. `pixel_threshold`, learned from healthy heat
+    maps, is where `pixel.dice` is measured; thresholds for lesions go from what pixels of healthy scans
+    usually score, `pixel_usual`, past it. `leaks` says in which ways these scans were learned from.
+    `provenance` goes into `metrics.json` as it is. With labels of one kind only, what needs both is NaN.
+    Raises BadTable where no row is labelled, a finding has no row, two have one name, their thresholds
     differ, or none could be judged.
     """
     gathering = Gathering(
@@ -146,12 +152,14 @@ def evaluate(
     gathering.add_all(findings)
     parting = _parting(gathering, _number(alpha), resamples)
     verdicts = parting.verdicts
+    patients = measure_patients(verdicts, healthy, _number(alpha), resamples) if by_group else None
     return Evaluation(
         image=parting.whole(),
         pixel=gathering.pixel(resamples),
         verdicts=verdicts,
         cases=gathering.cases(),
         group=measure_groups(verdicts, gathering.threshold, resamples) if by_group else None,
+        patient=patients,
         p_values=PValueMetrics.of(verdicts, calibration_groups),
         strata={column: parting.by(column) for column in COLUMNS},
         baselines=measure_baselines(verdicts, gathering.rows, resamples) if baselines else None,

@@ -84,6 +84,13 @@ class Geometry:
         offset = (np.array(self.offset) + 0.5) / factor - 0.5
         return Geometry(shape, self.size, _pairs(matrix), (float(offset[0]), float(offset[1])))
 
+    def on_grid(self, shape: tuple[int, int]) -> Geometry:
+        """Return the same map for the same picture on a grid of another shape (H, W)."""
+        factors = np.array(shape) / self.shape
+        matrix = np.array(self.matrix) * factors[:, None]
+        offset = (np.array(self.offset) + 0.5) * factors - 0.5
+        return Geometry(shape, self.size, _pairs(matrix), (float(offset[0]), float(offset[1])))
+
     @cached_property
     def inside(self) -> Mask:
         """Tell which canvas pixels (S, S) have their centre in the input."""
@@ -146,10 +153,10 @@ class Geometry:
     def _warp(self, pixels: Image) -> Image:
         """Resample through a rotation or shear: linearly, from a picture somewhat finer than the canvas."""
         matrix, offset = np.array(self.matrix), np.array(self.offset)
-        scale = math.sqrt(abs(float(np.linalg.det(matrix)))) / _FINER
-        window = [self._reach(axis, 3 * math.ceil(max(scale, 1))) for axis in (0, 1)]
+        scales = (np.linalg.norm(matrix, axis=1) / _FINER).tolist()
+        window = [self._reach(axis, 3 * math.ceil(max(scales[axis], 1))) for axis in (0, 1)]
         part = pixels[window[0], window[1]]
-        height, width = (max(1, round(side / scale)) for side in part.shape)
+        height, width = (max(1, round(side / scale)) for side, scale in zip(part.shape, scales, strict=True))
         factors = np.array(part.shape) / (height, width)
         picture = PIL.Image.fromarray(np.ascontiguousarray(part, np.float32))
         finer = np.asarray(picture.resize((width, height), PIL.Image.Resampling.BICUBIC))

@@ -22,6 +22,7 @@ from atypia.preparation.intensity import (
     tissue_window,
 )
 from atypia.preparation.interior import find_interior, without_rim
+from atypia.preparation.pixel_shape import MOST, resized, shape_in_mm
 from atypia.preparation.prepared import Prepared
 from atypia.scan import Image, Mask, Scan
 
@@ -30,8 +31,11 @@ Interior = Literal["skull", "rim"]
 
 _MIN_SIDE = 16
 _MAX_RATIO = 8
-# What a Screener saved before these parameters were known did.
-_BEFORE = {"upright": False, "bias_field": False, "interior": "rim"}
+# What Screeners saved before these parameters were known did.
+_BEFORE: tuple[dict[str, Any], ...] = (
+    {"square_pixels": False},
+    {"square_pixels": False, "upright": False, "bias_field": False, "interior": "rim"},
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Preparation:
 
     The canvas is `size` pixels a side. With `crop` it covers the head and `margin` of its extent on each
     side, else the whole scan. `aspect` "keep" pads with 0 to the square, "stretch" stretches to it.
+    With `square_pixels`, pixels whose sides differ in mm are taken at their true shape, where it is known,
+    so that a head has the same shape however a volume was cut; with "stretch" it makes no difference.
     `upright` turns a cropped head whose mid-line is found for sure until it stands upright, in the middle.
     `intensity` "robust" maps the percentiles `p_low` to `p_high` of the head to [0, 1], so that the result is
     the same after `a * pixels + b`, a > 0; so does "tissue", which maps the background to 0 and the median
@@ -59,11 +65,12 @@ class Preparation:
     upright: bool = True
     bias_field: bool = False
     interior: Interior = "skull"
+    square_pixels: bool = True
 
     def __post_init__(self) -> None:
         whole = isinstance(self.size, int) and not isinstance(self.size, bool)
         _demand(whole and 32 <= self.size <= 2048, "size", "a whole number from 32 to 2048", self.size)
-        for name in ("crop", "upright", "bias_field"):
+        for name in ("crop", "upright", "bias_field", "square_pixels"):
             value = getattr(self, name)
             _demand(isinstance(value, bool), name, "true or false", value)
         _demand(_is_number(self.margin, 0, 1), "margin", "a number from 0 to 1", self.margin)
@@ -79,14 +86,17 @@ class Preparation:
 
     def __call__(self, scan: Scan) -> Prepared:
         """Prepare a scan; raise UnreadableScan where it is no slice or shows nothing."""
-        pixels = _checked(scan)
-        foreground = find_foreground(pixels)
+        shape = self._shape(scan)
+        pixels = _checked(scan, shape)
+        foreground = find_foreground(resized(pixels, shape))
         if foreground is None:
             raise _no_contrast(scan)
         framing = Framing(self.size, self.crop, self.margin, self.aspect, self.upright)
-        geometry, upright = framing((pixels.shape[0], pixels.shape[1]), foreground)
-        canvas = geometry.to_prepared(pixels)
+        geometry, upright = framing(shape, foreground)
         mask = _carried(foreground, geometry)
+        if shape != pixels.shape:
+            geometry = geometry.on_grid((pixels.shape[0], pixels.shape[1]))
+        canvas = geometry.to_prepared(pixels)
         window = self._window(pixels, canvas, mask)
         if not window[1] > window[0]:
             raise _no_contrast(scan)
@@ -105,12 +115,13 @@ class Preparation:
     def from_dict(cls, values: Mapping[str, Any]) -> Preparation:
         """Rebuild a Preparation from its parameters; raise CorruptArtefact unless they are exactly those.
 
-        A file saved before `upright`, `bias_field` and `interior` were known has none of the three, and goes
-        on as it was: not turned.
+        A file saved before some of them were known has none of these, and goes on as it was: not turned, or
+        with the pixels taken for square.
         """
         names = {field.name for field in fields(cls)}
-        if set(values) == names - set(_BEFORE):
-            values = {**values, **_BEFORE}
+        for before in _BEFORE:
+            if set(values) == names - set(before):
+                values = {**values, **before}
         if set(values) != names:
             raise CorruptArtefact(
                 f"preparation: expected the parameters {', '.join(sorted(names))}, "
@@ -120,6 +131,22 @@ class Preparation:
             return cls(**values)
         except BadOption as error:
             raise CorruptArtefact(f"preparation: {error}") from error
+
+    def _shape(self, scan: Scan) -> tuple[int, int]:
+        """Return the shape of the picture with square pixels; raise UnreadableScan where there is none."""
+        if np.ndim(scan.pixels) != 2:
+            return 0, 0
+        shape = (scan.pixels.shape[0], scan.pixels.shape[1])
+        if not self.square_pixels:
+            return shape
+        try:
+            return shape_in_mm(shape, scan.spacing)
+        except ValueError as error:
+            raise UnreadableScan(
+                scan.path or scan.name,
+                f"pixels whose sides differ by a factor of {MOST:g} at most",
+                str(error),
+            ) from error
 
     def _window(self, pixels: Image, canvas: Image, mask: Mask) -> tuple[float, float]:
         """Return the window in which the interior is found; "tissue" has its own once that is done."""
@@ -159,14 +186,15 @@ def _is_number(value: object, low: float, high: float) -> bool:
     )
 
 
-def _checked(scan: Scan) -> Image:
+def _checked(scan: Scan, shape: tuple[int, int]) -> Image:
+    """Return the pixels of a scan; `shape` is that of its picture with square pixels."""
     pixels = np.asarray(scan.pixels, np.float32)
     who = scan.path or scan.name
     if pixels.ndim != 2 or min(pixels.shape) < _MIN_SIDE:
         raise UnreadableScan(
             who, f"one slice of at least {_MIN_SIDE}x{_MIN_SIDE} pixels", f"pixels of shape {pixels.shape}"
         )
-    if max(pixels.shape) > _MAX_RATIO * min(pixels.shape):
+    if max(shape) > _MAX_RATIO * min(shape):
         raise UnreadableScan(
             who, f"sides that differ by a factor of {_MAX_RATIO} at most", f"pixels of shape {pixels.shape}"
         )

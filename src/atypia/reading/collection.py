@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atypia.errors import BadOption, BadTable
+from atypia.reading.cutting import AS_IT_IS, Cutting
 from atypia.reading.dicom import is_dicom, one_file_per_series, series_row
 from atypia.reading.folder import read_folder
 from atypia.reading.nifti import is_nifti
@@ -63,18 +64,19 @@ class Collection:
         return any(row.split is not None for row in self.rows)
 
 
-def read_collection(source: Path, *, root: Path | None = None) -> Collection:
+def read_collection(source: Path, *, root: Path | None = None, cutting: Cutting = AS_IT_IS) -> Collection:
     """List the scans of a picture, a volume, a folder or a table.
 
     Paths in a table are relative to `root`, by default the table's own folder. No picture is opened. Volumes
-    are, because each of their slices that shows enough of the head is a scan: see `list_slices`.
+    are, because each of their slices that shows enough of the head is a scan: see `list_slices`. `planes` are
+    those in which to cut a volume whose row names none; by default that of its acquisition.
     Raises BadTable where there is nothing to list or a table is wrong, BadOption where `root` is no folder.
     """
     if root is not None and not root.is_dir():
         raise BadOption(f"{root}: expected the folder that a table's paths start from, received no folder.")
     try:
         aside: list[tuple[str, str]] = []
-        rows = with_slices(_rows(source, root, aside))
+        rows = with_slices(_rows(source, root, aside), cutting)
         return Collection(tuple(rows), str(source), tuple(aside))
     except OSError as error:
         raise BadTable(
@@ -106,13 +108,15 @@ def _rows(source: Path, root: Path | None, aside: list[tuple[str, str]]) -> list
     )
 
 
-def read_collections(sources: Sequence[Path], *, root: Path | None = None) -> Collection:
+def read_collections(
+    sources: Sequence[Path], *, root: Path | None = None, cutting: Cutting = AS_IT_IS
+) -> Collection:
     """Join several sources; a scan that more than one of them lists is taken once, as the first lists it.
 
     Where two scans would share a name, all are named by their path below the folder common to all.
     Raises as `read_collection` does, and BadTable where two sources give one scan different labels.
     """
-    parts = [read_collection(source, root=root) for source in one_file_per_series(sources)]
+    parts = [read_collection(source, root=root, cutting=cutting) for source in one_file_per_series(sources)]
     if not parts:
         raise BadTable("expected at least one folder, table or picture, received none.")
     listed = [row for part in parts for row in part]

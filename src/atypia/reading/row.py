@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from atypia.reading.cutting import WHOLE
+
 LABELS = ("normal", "abnormal")
 SPLITS = ("train", "threshold", "validation", "test", "tumor_test")
 STRATA = ("plane", "sequence", "scanner")
@@ -24,6 +26,7 @@ class Row:
     `plane`, `sequence` and `scanner` say how it was taken, where the table knows: strata as well.
     Of a volume, `path` is its file and each row is one slice: `slice` counts along the grid's own axis across
     `plane`. A row of a volume without it is one that was not parted into slices, as where it cannot be read.
+    `strip` is the method by which scalp and skull are taken off the volume first.
     """
 
     path: Path
@@ -37,6 +40,7 @@ class Row:
     sequence: str | None = None
     scanner: str | None = None
     slice: int | None = None
+    strip: str = WHOLE
 
 
 def real_paths(paths: Iterable[Path]) -> Iterator[str]:

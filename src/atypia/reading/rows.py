@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from atypia.errors import UnreadableScan
+from atypia.reading.head_extent import position
 from atypia.reading.picture import read_mask, read_picture
 from atypia.reading.row import Row
 from atypia.reading.volumes import is_volume, list_slices, mask_slice, open_volume
@@ -17,8 +18,10 @@ def read_row(row: Row, *, enough: int | None = None) -> Scan:
     Raises UnreadableScan.
     """
     if row.slice is not None and row.plane is not None:
-        scan = open_volume(row.path).slice(row.plane, row.slice)
-        return replace(scan, name=row.name, group=row.group)
+        volume = open_volume(row.path, row.strip)
+        scan = volume.slice(row.plane, row.slice)
+        place = position(volume, row.plane, row.slice)
+        return replace(scan, name=row.name, group=row.group, position=place)
     if is_volume(row.path):
         list_slices(row)  # gives the reason why there are none
         raise UnreadableScan(row.path, "a slice of a volume", "a whole volume")

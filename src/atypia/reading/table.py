@@ -132,7 +132,9 @@ def _row(place: str, record: _Record, root: Path) -> Row:
         group=(record.get("group") or "").strip() or None,
         kind=(record.get("kind") or "").strip() or None,
         mask=root / mask if mask and mask.strip() else None,
-        **{name: (record.get(name) or "").strip() or None for name in STRATA},
+        plane=plane or None,
+        sequence=(record.get("sequence") or "").strip() or None,
+        scanner=(record.get("scanner") or "").strip() or None,
         slice=index,
     )
     _refuse_misplaced(place, row)

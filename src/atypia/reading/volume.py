@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ _SHORT = {"axial": "ax", "coronal": "co", "sagittal": "sa"}
 _CLEARLY_COARSER = 1.2
 
 Grid = NDArray[np.float32]
+Voxel = TypeVar("Voxel", bound=np.generic)
 
 
 def slice_name(plane: str, index: int) -> str:
@@ -65,7 +68,7 @@ class Volume:
                 where, "voxels with a volume", "an affine whose determinant is zero", _AFFINE_HINT
             )
 
-    @property
+    @cached_property
     def spacing(self) -> tuple[float, float, float]:
         """The sizes of a voxel in mm along the grid's own axes."""
         i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
@@ -78,7 +81,7 @@ class Volume:
         Clearly is a fifth longer than along both others. An axis of a single slice counts before all.
         """
         shape, sizes = self.pixels.shape, self.spacing
-        across = {plane: self._axes()[_AXES[plane][0]][0] for plane in PLANES}
+        across = {plane: self._axes[_AXES[plane][0]][0] for plane in PLANES}
         for plane, axis in across.items():
             if shape[axis] == 1:
                 return plane
@@ -87,10 +90,24 @@ class Volume:
                 return plane
         return "axial"
 
+    def axis_across(self, plane: str) -> int:
+        """Return the grid's own axis along which the slices of this plane are counted."""
+        return self._axes[_AXES[plane][0]][0]
+
+    def counts_up(self, plane: str) -> bool:
+        """Tell whether slices are counted towards superior, anterior or left, by the plane."""
+        across = _AXES[plane][0]
+        towards = self._axes[across][1]
+        return not towards if across == 0 else towards
+
+    def spacing_in(self, plane: str) -> tuple[float, float]:
+        """Return the size of a pixel of this plane's slices in mm, (row, column)."""
+        rows, columns = (self._axes[axis][0] for axis in _AXES[plane][1:])
+        return self.spacing[rows], self.spacing[columns]
+
     def slice_count(self, plane: str) -> int:
         """Return how many slices of this plane there are."""
-        axis, _ = self._axes()[_AXES[plane][0]]
-        return int(self.pixels.shape[axis])
+        return int(self.pixels.shape[self.axis_across(plane)])
 
     def slice(self, plane: str, index: int) -> Scan:
         """Return a slice (H, W) as it is shown on a screen, with the size of its pixels in mm.
@@ -100,12 +117,11 @@ class Volume:
         top, front on the left. Raises UnreadableScan where there is no such slice.
         """
         pixels = self._shown(self.pixels, plane, index).copy()
-        rows, columns = (self._axes()[axis][0] for axis in _AXES[plane][1:])
         return Scan(
             pixels,
             name=f"{self.name}:{slice_name(plane, index)}",
             path=self.path,
-            spacing=(self.spacing[rows], self.spacing[columns]),
+            spacing=self.spacing_in(plane),
             plane=plane,
             sequence=self.sequence,
             modality=self.modality,
@@ -117,7 +133,15 @@ class Volume:
         """Return a grid of the volume's own shape, float32 (I, J, K), filled with 0: for `place`."""
         return np.zeros(self.pixels.shape, np.float32)
 
-    def place(self, grid: Grid, plane: str, index: int, picture: NDArray[np.float32]) -> None:
+    def stacked(self, grid: NDArray[Voxel], plane: str) -> NDArray[Voxel]:
+        """Return a view (N, H, W) of a grid (I, J, K): its slices of this plane as `slice` shows them."""
+        axes = self._axes
+        (across, _), (rows, down), (columns, along) = (axes[axis] for axis in _AXES[plane])
+        view: NDArray[Voxel] = np.moveaxis(grid, (across, rows, columns), (0, 1, 2))
+        # Rows go from front to back or from the crown down, columns to the patient's left or to the back.
+        return view[:, :: -1 if down else 1, :: -1 if along else 1]
+
+    def place(self, grid: NDArray[Voxel], plane: str, index: int, picture: NDArray[Voxel]) -> None:
         """Put a picture (H, W) of a slice, as `slice` shows it, into its place in a grid (I, J, K).
 
         It is the exact inverse of `slice`. Raises ValueError where grid or picture has another shape.
@@ -129,19 +153,17 @@ class Volume:
             raise ValueError(f"expected a picture of {place.shape}, received {picture.shape}")
         place[...] = picture
 
-    def _shown(self, grid: Grid, plane: str, index: int) -> Grid:
+    def _shown(self, grid: NDArray[Voxel], plane: str, index: int) -> NDArray[Voxel]:
         """Return a view of a slice of the grid in the orientation in which it is shown."""
         count = self.slice_count(plane)
         if not 0 <= index < count:
             raise UnreadableScan(
                 self.path or self.name, f"a slice {plane} from 0 to {count - 1}", f"the slice {index}"
             )
-        axes = self._axes()
-        (across, _), (rows, down), (columns, along) = (axes[axis] for axis in _AXES[plane])
-        view: Grid = np.moveaxis(grid, (across, rows, columns), (0, 1, 2))[index]
-        # Rows go from front to back or from the crown down, columns to the patient's left or to the back.
-        return view[:: -1 if down else 1, :: -1 if along else 1]
+        shown: NDArray[Voxel] = self.stacked(grid, plane)[index]
+        return shown
 
+    @cached_property
     def _axes(self) -> tuple[tuple[int, bool], ...]:
         """Return of right, anterior and superior the grid's axis, and whether the grid counts that way."""
         from nibabel.orientations import io_orientation  # here, because few scans are volumes

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from atypia.errors import BadTable, UnreadableScan
 from atypia.in_order import in_order
 from atypia.progress import progress
+from atypia.reading.cutting import AS_IT_IS, WHOLE, Cutting
 from atypia.reading.dicom import is_dicom, one_per_series, read_dicom
+from atypia.reading.head_extent import with_head
 from atypia.reading.nifti import NIFTI_SUFFIXES, is_nifti, read_nifti
+from atypia.reading.planes import planes_to_cut, too_coarse
 from atypia.reading.row import Row
+from atypia.reading.stripping import strip
 from atypia.reading.volume import PLANES, Volume, slice_name
 from atypia.scan import Mask
 
@@ -24,8 +27,6 @@ VOLUME_SUFFIXES = NIFTI_SUFFIXES
 
 # Two threads read slices while earlier ones are drawn, and volumes of few slices are soon gone through.
 _KEPT, _KEPT_BYTES = 2, 256 * 2**20
-_LEAST_SHARE = 0.2
-_HEAD_LEVEL = 0.15
 _WORKERS, _AHEAD = 2, 4
 
 
@@ -34,12 +35,13 @@ def is_volume(path: Path) -> bool:
     return is_nifti(path) or is_dicom(path)
 
 
-def open_volume(path: Path) -> Volume:
+def open_volume(path: Path, stripped: str = WHOLE) -> Volume:
     """Read a volume, or return it from memory where it was read just before; threads may share it.
 
-    Its name is that of the file. Raises UnreadableScan.
+    Its name is that of the file; by `stripped`, a method of `strip`, its skull is taken off.
+    Raises UnreadableScan, and MissingTool for a tool that is not installed.
     """
-    return _SCANS.get(path)
+    return _SCANS.get(path, stripped)
 
 
 def open_mask_volume(path: Path) -> Volume:
@@ -47,15 +49,17 @@ def open_mask_volume(path: Path) -> Volume:
     return _MASKS.get(path)
 
 
-def with_slices(rows: Sequence[Row]) -> list[Row]:
+def with_slices(rows: Sequence[Row], cutting: Cutting = AS_IT_IS) -> list[Row]:
     """Replace every row of a whole volume by the rows of its slices; other rows stay as they are.
 
-    A volume that cannot be read keeps its one row, and reading that gives the error.
+    A volume whose row names no plane is cut in those of `cutting` for which it is not too coarse; without
+    any, in that of acquisition. One that cannot be read or cut keeps a row, and reading that gives the error.
     """
+    rows = [row if row.slice is None else replace(row, strip=cutting.strip) for row in rows]
     if not any(_is_whole(row) for row in rows):
-        return list(rows)
+        return rows
     rows = one_per_series(rows)
-    parted = in_order(_slices_or_row, rows, workers=_WORKERS, ahead=_AHEAD)
+    parted = in_order(lambda row: _slices_or_row(row, cutting), rows, workers=_WORKERS, ahead=_AHEAD)
     shown = progress(parted, total=len(rows), label="looking for slices")
     return [row for part in shown for row in part]
 
@@ -67,13 +71,21 @@ def list_slices(row: Row) -> list[Row]:
     differ from the background as in the slice with the most. The rest of the row goes to every slice, but
     with a mask on the same grid a slice of an abnormal volume is abnormal only where the mask has voxels;
     the others are normal, or without a label in the split `tumor_test`.
-    Raises UnreadableScan where volume or mask cannot be read or do not fit together.
+    Raises UnreadableScan where volume or mask cannot be read or do not fit together, or the volume is too
+    coarse for the plane.
     """
-    volume = open_volume(row.path)
+    volume = open_volume(row.path, row.strip)
     plane = _plane(row, volume)
+    if (reason := too_coarse(volume, plane)) is not None:
+        raise UnreadableScan(
+            row.path,
+            f"a volume that is fine enough to be cut in the {plane} plane",
+            reason,
+            f"It was acquired in the {volume.plane} plane: use it in that.",
+        )
     listed = [
         replace(row, name=f"{row.name}:{slice_name(plane, index)}", plane=plane, slice=index)
-        for index in _with_head(volume, plane)
+        for index in with_head(volume, plane)
     ]
     if row.sequence is None and volume.sequence is not None:
         listed = [replace(one, sequence=volume.sequence) for one in listed]
@@ -95,7 +107,7 @@ def mask_slice(row: Row) -> Mask:
         raise ValueError(f"{row.name}: expected a slice with a mask")
     if not is_volume(row.mask):
         raise UnreadableScan(row.mask, f"a mask that is a volume ({', '.join(VOLUME_SUFFIXES)})", "another")
-    volume, mask = open_volume(row.path), open_mask_volume(row.mask)
+    volume, mask = open_volume(row.path, row.strip), open_mask_volume(row.mask)
     if not same_grid(volume, mask):
         raise UnreadableScan(
             row.mask,
@@ -122,9 +134,20 @@ def _is_whole(row: Row) -> bool:
     return row.slice is None and is_volume(row.path)
 
 
-def _slices_or_row(row: Row) -> list[Row]:
+def _slices_or_row(row: Row, cutting: Cutting) -> list[Row]:
     if not _is_whole(row):
         return [row]
+    row, planes = replace(row, strip=cutting.strip), cutting.planes
+    if row.plane is not None or not planes:
+        return _slices_in(row)
+    try:
+        cut = planes_to_cut(open_volume(row.path, row.strip), planes)
+    except UnreadableScan:
+        return [row]
+    return [one for plane in cut or planes[:1] for one in _slices_in(replace(row, plane=plane))]
+
+
+def _slices_in(row: Row) -> list[Row]:
     try:
         return list_slices(row)
     except UnreadableScan:
@@ -142,29 +165,6 @@ def _plane(row: Row, volume: Volume) -> str:
     return row.plane
 
 
-def _with_head(volume: Volume, plane: str) -> Iterator[int]:
-    """Yield the slices with at least a fifth of the largest one's head; all where nothing is seen."""
-    areas = _areas(volume, plane)
-    least = _LEAST_SHARE * areas.max()
-    yield from (index for index, area in enumerate(areas.tolist()) if area >= least)
-
-
-def _areas(volume: Volume, plane: str) -> NDArray[np.float64]:
-    """Return of each slice the number of voxels (N,) that differ clearly from the background.
-
-    The background is the median of the voxels at the sides of the slices, and clearly is by 15 in 100 of what
-    the brightest voxels differ by.
-    """
-    cuts = [volume.slice(plane, index).pixels[::2, ::2] for index in range(volume.slice_count(plane))]
-    stack = np.stack(cuts)
-    rim = np.concatenate(
-        [stack[:, 0].ravel(), stack[:, -1].ravel(), stack[..., 0].ravel(), stack[..., -1].ravel()]
-    )
-    contrast = np.abs(stack - np.float32(np.median(rim)))
-    level = _HEAD_LEVEL * float(np.percentile(contrast, 99.5))
-    return np.asarray(np.count_nonzero(contrast > level, axis=(1, 2)), np.float64)
-
-
 def _labelled(row: Row, mask: Mask) -> Row:
     if mask.any():
         return row
@@ -176,14 +176,14 @@ class _Recent:
 
     def __init__(self, read: Callable[[Path], Volume]) -> None:
         self._read = read
-        self._kept: OrderedDict[tuple[str, int, int], Volume] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, int, int], Volume] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, path: Path) -> Volume:
-        """Return a volume; the second thread that wants one waits for the first to have read it."""
+    def get(self, path: Path, stripped: str = WHOLE) -> Volume:
+        """Return a volume, its skull taken off; the second thread that wants one waits for the first."""
         with self._lock:
-            key = _identity(path)
-            found = self._kept.pop(key, None) or self._read(path)
+            key = (stripped, *_identity(path))
+            found = self._kept.pop(key, None) or strip(self._read(path), stripped)
             self._kept[key] = found
             while len(self._kept) > _KEPT and sum(v.pixels.nbytes for v in self._kept.values()) > _KEPT_BYTES:
                 self._kept.popitem(last=False)

@@ -59,6 +59,13 @@ def group_rows(evaluation: Evaluation) -> list[FigureRow]:
     return [row for row in image_rows(evaluation.group.image, "groups") if not math.isnan(row.value)]
 
 
+def patient_rows(evaluation: Evaluation) -> list[FigureRow]:
+    """Return the figures of patients as a whole that are defined."""
+    if evaluation.patient is None:
+        return []
+    return [row for row in image_rows(evaluation.patient.image, "patients") if not math.isnan(row.value)]
+
+
 def baseline_rows(evaluation: Evaluation) -> list[FigureRow]:
     """Return the AUROC of each trivial baseline, and what the detector is ahead of the best by."""
     if evaluation.baselines is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from atypia.notice import RESEARCH_USE_ONLY
+from atypia.reading.cutting import WHOLE
 from atypia.screener import Screener
 from atypia.threshold.guarantee import guarantee
 
@@ -148,7 +149,9 @@ def _identity(screener: Screener, card: Mapping[str, Any]) -> Iterator[tuple[str
     origin = card["provenance"]
     yield "detector", screener.detector.name
     if card["encoder"]:
-        yield "encoder", f"{card['encoder']['name']}, frozen, up to {', '.join(card['encoder']['cut'])}"
+        steps = card["detector"].get("adapt")
+        trained = f" in {steps} steps to the healthy scans, without labels" if steps else ", frozen"
+        yield "encoder", f"{card['encoder']['name']}{trained}, up to {', '.join(card['encoder']['cut'])}"
     preparation = card["preparation"]
     cropped = "cropped to the head" if preparation["crop"] else "the whole picture"
     yield "sees", f"{cropped}, {preparation['size']}x{preparation['size']} pixels"
@@ -192,6 +195,15 @@ def _decides(screener: Screener, card: Mapping[str, Any]) -> Iterator[tuple[str,
         yield f"threshold of {name}", f"{part.value:.6g}"
     yield "healthy calibration scans", str(len(threshold.calibration))
     yield "groups among them", str(threshold.calibration.group_count)
+    if screener.position_scale_ is not None:
+        yield (
+            "slices of volumes",
+            "compared with healthy slices of their position; scores in their deviations",
+        )
+    if screener.planes_:
+        yield "volumes are cut", f"in the plane {' and '.join(screener.planes_)}"
+    if screener.strip_ != WHOLE:
+        yield "skull", f"taken off volumes first, by {screener.strip_}"
     if card.get("fitness"):
         yield "scans that are unlike those learned from", "get the verdict unfit instead of a guess"
 

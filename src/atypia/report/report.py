@@ -19,6 +19,7 @@ from atypia.report.figure_rows import (
     group_rows,
     image_rows,
     lesion_rows,
+    patient_rows,
     pixel_rows,
     promise_rows,
     strata_of,
@@ -87,6 +88,7 @@ def _page(evaluation: Evaluation, title: str, card: ReportCard, sections: dict[s
         image_rows=image_rows(evaluation.image),
         baseline_rows=baseline_rows(evaluation),
         group_rows=group_rows(evaluation),
+        patient_rows=patient_rows(evaluation),
         lesion_rows=lesion_rows(evaluation.pixel.lesions)
         if evaluation.pixel and evaluation.pixel.lesions
         else [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atypia.detectors import Scores
 from atypia.loading import Loaded
@@ -12,6 +12,7 @@ from atypia.preparation import Prepared
 from atypia.scan import Finding, Image
 from atypia.screener.healthy_map import HealthyMap
 from atypia.screener.origin import how_taken
+from atypia.screener.position_scale import PositionScale
 from atypia.screener.regions import Found
 from atypia.threshold import Threshold
 
@@ -20,13 +21,15 @@ from atypia.threshold import Threshold
 class Judge:
     """Makes findings: with `heatmaps` the map, with `pictures` what the detector saw and expected.
 
-    With a `healthy_map` the regions that are unlike healthy scans are told, always.
+    With a `healthy_map` the regions that are unlike healthy scans are told, always. With a `position_scale`
+    scores are in its unit, and slices are compared with those of their position.
     """
 
     threshold: Threshold
     heatmaps: bool
     pictures: bool
     healthy_map: HealthyMap | None = None
+    position_scale: PositionScale | None = None
 
     def findings(
         self, part: Sequence[Loaded], scores: Scores | None, unfit: Sequence[str | None] | None = None
@@ -53,8 +56,7 @@ class Judge:
     def _judged(
         self, item: Loaded, prepared: Prepared, scores: Scores, place: int, unfit: str | None
     ) -> Finding:
-        score = float(scores.image[place])
-        threshold, stratum = self.threshold.for_scan(how_taken(item.source))
+        score, threshold, stratum = self._compared(item, float(scores.image[place]))
         expected = scores.reconstruction
         found = self._found(item, prepared, scores.map[place]) if unfit is None else None
         return Finding(
@@ -71,6 +73,17 @@ class Judge:
             regions=() if found is None else found.regions,
             region_map=found.to_input(prepared.geometry) if self.heatmaps and found is not None else None,
         )
+
+    def _compared(self, item: Loaded, score: float) -> tuple[float, Threshold, str | None]:
+        """Return the score in its final unit, the threshold that it is compared with, and its stratum."""
+        scale, known = self.position_scale, True
+        how = how_taken(item.source)
+        if scale is not None:
+            score, known = scale.standardised(score, item.position, how["plane"])
+        if scale is None or known:
+            return (score, *self.threshold.for_scan(how))
+        threshold, stratum = replace(self.threshold, calibration=scale.unplaced).for_scan(how)
+        return score, threshold, "position not known" if stratum is None else f"{stratum}, position not known"
 
     def _found(self, item: Loaded, prepared: Prepared, heat: Image) -> Found | None:
         return None if self.healthy_map is None else self.healthy_map.find(heat, prepared, item.spacing)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from atypia.errors import BadOption
+from atypia.reading.cutting import WHOLE
 from atypia.reading.row import STRATA, Row
+from atypia.reading.volume import PLANES
 from atypia.scan import Scan
 
 
@@ -23,6 +26,24 @@ def columns_of(scans: Sequence[Row | Scan]) -> dict[str, list[str | None]]:
     """Return, by column, how each was taken; a column that no scan has is left out."""
     columns = {column: [getattr(scan, column) for scan in scans] for column in STRATA}
     return {column: values for column, values in columns.items() if any(values)}
+
+
+def planes_of(scans: Sequence[Row | Scan]) -> tuple[str, ...]:
+    """Return the anatomical planes of these scans in which a volume can be cut, sorted.
+
+    A plane with fewer than one in twenty of the scans is left out; where the plane of most scans is not
+    known there is none.
+    """
+    counts = Counter(scan.plane for scan in scans)
+    if 2 * counts[None] > len(scans):
+        return ()
+    return tuple(plane for plane in PLANES if 20 * counts[plane] >= len(scans) and counts[plane])
+
+
+def strip_of(scans: Sequence[Row | Scan]) -> str:
+    """Return how the skull was taken off the volumes among these scans; the commonest way, if several."""
+    ways = Counter(scan.strip for scan in scans if isinstance(scan, Row) and scan.slice is not None)
+    return ways.most_common(1)[0][0] if ways else WHOLE
 
 
 def check_strata(strata: Sequence[str]) -> None:

@@ -23,10 +23,21 @@ PIXELS, FOREGROUND, INTERIOR = "pixels", "foreground.bits", "interior.bits"
 
 @final
 class PreparedFolder:
-    """`count` prepared scans of `size` pixels a side, read by index; pixels as `kind`, masks as bits."""
+    """`count` prepared scans of `size` pixels a side, read by index; pixels as `kind`, masks as bits.
 
-    def __init__(self, folder: Path, count: int, size: int, kind: type[np.floating[Any]]) -> None:
+    `positions` has the place of each along the head, None where it is not known.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        size: int,
+        kind: type[np.floating[Any]],
+        positions: Sequence[float | None] = (),
+    ) -> None:
         self._folder, self._count, self._size, self._kind = folder, count, size, kind
+        self.positions = tuple(positions) or (None,) * count
 
     def __len__(self) -> int:
         return self._count
@@ -60,7 +71,7 @@ def prepare_to_folder(
     Raises OutputError where the disk is full.
     """
     failed: list[Loaded] = []
-    count = 0
+    positions: list[float | None] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
@@ -75,10 +86,10 @@ def prepare_to_folder(
                 pixels.write(item.prepared.pixels.astype(kind).tobytes())
                 foreground.write(np.packbits(item.prepared.foreground).tobytes())
                 interior.write(np.packbits(item.prepared.interior).tobytes())
-                count += 1
+                positions.append(item.position)
     except OSError as error:
         raise not_written(folder, error) from error
-    return PreparedFolder(folder, count, preparation.size, kind), failed
+    return PreparedFolder(folder, len(positions), preparation.size, kind, positions), failed
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:

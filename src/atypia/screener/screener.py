@@ -19,6 +19,7 @@ from atypia.loading import Loaded, in_batches, load
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.preparation import Preparation
 from atypia.reading.collection import Collection, Row
+from atypia.reading.cutting import WHOLE, Cutting
 from atypia.scan import Finding, Scan
 from atypia.screener.calibration import BATCH, calibrate, rehearse
 from atypia.screener.fit_report import FitReport
@@ -26,8 +27,9 @@ from atypia.screener.fitness_parts import packed, reasons, unpacked
 from atypia.screener.healthy_map import HealthyMap
 from atypia.screener.judging import Judge
 from atypia.screener.learned_files import LEARNED_FILES, NONE, Fingerprints, checked, fingerprints
-from atypia.screener.origin import check_strata
+from atypia.screener.origin import check_strata, planes_of, strip_of
 from atypia.screener.parting import Items, Scans, demand_enough, part_scans
+from atypia.screener.position_scale import PositionScale, unplaced
 from atypia.screener.prepared_folder import PreparedFolder, prepare_to_folder, scratch
 from atypia.screener.provenance import provenance_of
 from atypia.threshold import Threshold, check_rule
@@ -38,6 +40,10 @@ class Screener:
     """Finds abnormal scans after having seen healthy ones.
 
     With `fitness` it also learns what scans look like by acquisition, and judges none that looks otherwise.
+    `by_position` compares slices of volumes with healthy slices of the same position; by default where what
+    is kept aside are slices of volumes of enough patients. Scores are then standard deviations.
+    `planes_` are those of the scans learned from, where they are known: volumes are to be cut in them.
+    `strip_` is how the skull was taken off the volumes learned from.
     `records` keeps what audits and evaluations found, for its model card.
 
     >>> Screener(rule="quantile", parameter=0.95).rule
@@ -50,9 +56,13 @@ class Screener:
     parameter: float | None = None
     strata: tuple[str, ...] = ()
     fitness: bool = True
+    by_position: bool | None = None
     threshold_: Threshold | None = None
     healthy_map_: HealthyMap | None = None
     fitness_: Fitness | None = None
+    position_scale_: PositionScale | None = None
+    planes_: tuple[str, ...] = ()
+    strip_: str = WHOLE
     report_: FitReport | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     records: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +91,7 @@ class Screener:
         Raises NotEnoughScans below 20 usable scans, BadTable where abnormal ones are among them.
         """
         # What an earlier fit learned does not belong to the detector any more, even if this one fails.
-        self.threshold_ = self.healthy_map_ = self.report_ = self.fitness_ = None
+        self.threshold_ = self.healthy_map_ = self.report_ = self.fitness_ = self.position_scale_ = None
         train, held_out = part_scans(scans, calibration, seed)
         with scratch() as temporary:
             folder = work or Path(temporary)
@@ -94,18 +104,29 @@ class Screener:
             demand_enough(len(learned), len(aside), failed)
             lost_sources = {id(item.source) for item in lost_aside}
             sources = [item for item in held_out if id(item) not in lost_sources]
-            rehearse(self.rule, self.parameter, sources, self.strata)
+            positions, by_position = aside.positions, self.by_position
+            rehearse(self.rule, self.parameter, sources, self.strata, positions, by_position)
             fitness = Fitness.learn(learned, aside, seed=seed) if self.fitness else None
             lost_learned = {id(item.source) for item in lost}
             groups = tuple(item.group for item in train if id(item) not in lost_learned)
             context = FitContext(folder, seed, resume, self._labelled(labelled, folder), groups)
             self.detector.fit(learned, context)
-            threshold, healthy_map = calibrate(
-                self.detector, aside, self.rule, self.parameter, sources=sources, strata=self.strata
+            threshold, healthy_map, self.position_scale_ = calibrate(
+                self.detector,
+                aside,
+                self.rule,
+                self.parameter,
+                sources=sources,
+                strata=self.strata,
+                positions=positions,
+                by_position=by_position,
             )
         names = tuple((item.name, str(item.error)) for item in failed)
-        self.report_ = FitReport(len(learned), len(aside), names)
+        self.report_ = FitReport(
+            len(learned), len(aside), names, unplaced(self.by_position, positions, sources)
+        )
         self.threshold_, self.healthy_map_, self.fitness_ = threshold, healthy_map, fitness
+        self.planes_, self.strip_ = planes_of(train), strip_of(train)
         grouped = any(item.group is not None and not is_cluster(item.group) for item in train)
         self.provenance, self.records = provenance_of(self.report_, grouped=grouped, seed=seed), {}
         self.learned_files_ = fingerprints([*train, *held_out])
@@ -137,7 +158,7 @@ class Screener:
         A scan that was not taken like those learned from says so in `unfit`, unless `judge_all`.
         Raises BadOption before a fit.
         """
-        judge = Judge(self._fitted, heatmaps, pictures, self.healthy_map_)
+        judge = Judge(self._fitted, heatmaps, pictures, self.healthy_map_, self.position_scale_)
         return self._score(scans, judge, None if judge_all else self.fitness_)
 
     def _score(
@@ -149,6 +170,11 @@ class Screener:
                 continue
             unfit = None if fitness is None else reasons(fitness, batch, part)
             yield from judge.findings(part, self.detector.score(batch), unfit)
+
+    @property
+    def cutting(self) -> Cutting:
+        """How volumes are to become slices for this Screener."""
+        return Cutting(self.planes_, self.strip_)
 
     @property
     def _fitted(self) -> Threshold:
@@ -173,6 +199,9 @@ class Screener:
             "threshold": threshold.to_dict(),
             "healthy_map": healthy_map.to_dict(),
             "fitness": fitness,
+            "position_scale": None if self.position_scale_ is None else self.position_scale_.to_dict(),
+            "planes": list(self.planes_),
+            "strip": self.strip_,
             "provenance": self.provenance,
             "records": self.records,
         }
@@ -199,7 +228,7 @@ class Screener:
         fitness, arrays = unpacked(head.get("fitness"), artefact.arrays)
         learned_files = arrays.pop(LEARNED_FILES, NONE)
         state = State(head["detector"]["parameters"], arrays, artefact.graphs)
-        threshold = Threshold.from_dict(head["threshold"])
+        threshold, scale = Threshold.from_dict(head["threshold"]), head.get("position_scale")
         return cls(
             detector=kind.from_state(state),
             preparation=Preparation.from_dict(head["preparation"]),
@@ -210,6 +239,9 @@ class Screener:
             threshold_=threshold,
             healthy_map_=HealthyMap.from_dict(head["healthy_map"]),
             fitness_=fitness,
+            position_scale_=None if scale is None else PositionScale.from_dict(scale),
+            planes_=tuple(head.get("planes", ())),
+            strip_=str(head.get("strip", WHOLE)),
             provenance=dict(head["provenance"]),
             records=dict(head.get("records", {})),
             learned_files_=checked(learned_files),
@@ -246,6 +278,7 @@ class Screener:
             "encoder": {k: encoder[k] for k in ("name", "cut", "fingerprint") if k in encoder},
             "preparation": self.preparation.to_dict(),
             "threshold": threshold.card(),
+            "position": {} if self.position_scale_ is None else self.position_scale_.card(),
             "regions": self._fitted_map.card(),
             "fitness": {} if self.fitness_ is None else self.fitness_.card(),
             "provenance": self.provenance,

@@ -19,14 +19,17 @@ def volume_score(scores: ArrayLike) -> float:
     return float(np.sort(np.asarray(scores, np.float64).ravel())[-HIGHEST:].mean())
 
 
-def volume_p_value(healthy: HealthyScores, score: float) -> float | None:
+def volume_p_value(healthy: HealthyScores, score: float, plane: str | None = None) -> float | None:
     """Return (1 + healthy volumes whose score is at least as high) / (1 + healthy volumes).
 
     The groups of the calibration must be volumes: None where they are not known, or where one of them has
     fewer than three scores. A healthy volume that is exchangeable with them has P(p <= alpha) <= alpha.
+    With a `plane`, healthy slices of others are left out where their planes are known.
     """
     if not healthy.grouped:
         return None
+    if plane is not None and plane in healthy.taken.get("plane", ()):
+        healthy = healthy.chosen([taken == plane for taken in healthy.taken["plane"]])
     numbers, sizes = np.unique(healthy.groups, return_counts=True)
     if sizes.min() < HIGHEST:
         return None

@@ -15,7 +15,7 @@ _FAST = 3
 
 
 def write_nifti(
-    grid: NDArray[np.float32] | NDArray[np.uint8],
+    grid: NDArray[np.float32] | NDArray[np.uint16],
     affine: NDArray[np.float64],
     path: Path,
     *,

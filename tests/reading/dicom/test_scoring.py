@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from pathlib import Path
 
 import nibabel
@@ -57,18 +58,37 @@ def test_no_identifier_comes_out_of_scoring(tmp_path, head, write_series, neares
     bad = write_series(tmp_path / "study", head[:1], planted, uid="1.2.826.0.1.781")[0]
     bad.write_bytes(bad.read_bytes()[:-5000])
     out = tmp_path / "out"
-    done = atypia("score", nearest_file, tmp_path / "study", "-o", out, "--heatmaps", "--judge-all")
+    kinds = ("--heatmaps", "--results", "nifti,html,seg,sr,sc")
+    done = atypia("score", nearest_file, tmp_path / "study", "-o", out, *kinds, "--judge-all")
     assert done.code == 1
     assert "cut short" in (out / "findings.csv").read_text()
     assert "set aside: series-001: a localizer" in done.err
     files = [file for file in out.rglob("*") if file.is_file()]
-    assert {file.suffix for file in files} >= {".csv", ".png", ".gz"}
-    unpacked = [bytes(nibabel.load(file).dataobj.get_unscaled()) for file in files if file.suffix == ".gz"]
-    told = [done.out.encode(), done.err.encode(), *unpacked, *(file.read_bytes() for file in files)]
-    told += [str(file.relative_to(out)).encode() for file in files]
+    assert {file.suffix for file in files} >= {".csv", ".png", ".gz", ".html", ".dcm"}
+    told = [done.out.encode(), done.err.encode(), *(str(file.relative_to(out)).encode() for file in files)]
+    dicom = [file.read_bytes() for file in files if file.suffix == ".dcm"]
+    told += [file.read_bytes() for file in files if file.suffix != ".dcm"]
+    told += [gzip.decompress(file.read_bytes()) for file in files if file.suffix == ".gz"]
     secrets = [part for value in PLANTED.values() for part in value.split("^")] + ["1.2.826.0.1.7", "Quentin"]
     found = [secret for secret in secrets for text in told if secret.lower().encode() in text.lower()]
     assert found == []
+    assert all(b"QZ-90210" in content for content in dicom), "they belong to the patient's study"
+
+
+def test_identifiers_are_kept_in_one_table_where_they_are_asked_for(
+    tmp_path, head, write_series, nearest_file, atypia
+):
+    write_series(tmp_path / "study", head, planted, uid="1.2.826.0.1.779")
+    nibabel.save(nibabel.Nifti1Image(head.T.astype(np.float32), np.eye(4)), tmp_path / "b.nii.gz")
+    out = tmp_path / "out"
+    scans = (tmp_path / "study", tmp_path / "b.nii.gz")
+    done = atypia("score", nearest_file, *scans, "-o", out, "--judge-all", "--keep-identifiers")
+    assert done.code == 0, done.err
+    with (out / "volumes.csv").open(newline="") as file:
+        rows = [(row["patient_id"], row["study_uid"], row["series_uid"]) for row in csv.DictReader(file)]
+    assert sorted(rows) == [("", "", ""), ("QZ-90210", "1.2.826.0.1.777", "1.2.826.0.1.779")]
+    others = [file.read_text() for file in out.glob("*.csv") if file.name != "volumes.csv"]
+    assert all("QZ-90210" not in text for text in others)
 
 
 def test_dicom_and_pictures_of_the_same_slices_score_alike(

@@ -2,17 +2,21 @@
 
 from atypia.reading.dicom.dataset import is_dicom
 from atypia.reading.dicom.folder import Series, read_series
+from atypia.reading.dicom.identifiers import Identifiers, identifiers_of
 from atypia.reading.dicom.listing import one_file_per_series, one_per_series, series_below, series_row
-from atypia.reading.dicom.volume import first_file, read_dicom
+from atypia.reading.dicom.volume import first_file, read_dicom, series_of
 
 __all__ = [
+    "Identifiers",
     "Series",
     "first_file",
+    "identifiers_of",
     "is_dicom",
     "one_file_per_series",
     "one_per_series",
     "read_dicom",
     "read_series",
     "series_below",
+    "series_of",
     "series_row",
 ]

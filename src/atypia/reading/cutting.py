@@ -1,0 +1,24 @@
+"""How volumes become slices: in which planes they are cut, and whether their skull is taken off first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WHOLE, BUILT_IN = "none", "built-in"
+STRIPPING = (WHOLE, BUILT_IN, "synthstrip", "hd-bet", "deepbet")
+"""The ways to take scalp and skull off a volume: not at all, our own, and tools that may be installed."""
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How volumes become slices.
+
+    `planes` are those in which to cut a volume whose row names none; without any it is cut in that of its
+    acquisition. `strip` is the method, out of STRIPPING, that takes off scalp and skull.
+    """
+
+    planes: tuple[str, ...] = ()
+    strip: str = WHOLE
+
+
+AS_IT_IS = Cutting()
