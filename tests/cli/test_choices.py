@@ -66,7 +66,8 @@ def test_defaults_of_fit_are_those_of_the_library():
 
 def test_every_choice_of_fit_is_an_option():
     options = {option.name for option in fit.fit.params}
-    others = {"scans", "out", "root", "seed", "cluster", "allow_leak"}  # of the scans, not of the Screener
+    # Those of the scans, not of the Screener.
+    others = {"scans", "out", "root", "seed", "cluster", "allow_leak", "planes", "strip"}
     assert {item.name for item in fields(FitChoice)} == options - others
 
 
