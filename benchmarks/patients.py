@@ -1,12 +1,15 @@
 """Patients against slices, with and without regard to where in the head a slice lies.
 
     python benchmarks/patients.py TABLE --root DATA -o OUT [--detectors NAME[:SETTING=VALUE,...]...]
+    python benchmarks/patients.py TABLE --root DATA -o OUT --healthy-table healthy.csv
 
 TABLE lists pictures NAME_NUMBER.png in a folder for each patient, with masks NAME_NUMBER_mask.png beside
 them, and says in which split a patient is; DATA is where its paths start. All slices of a patient, in the
 order of their numbers, become a NIfTI volume below OUT, and their masks another. A detector learns from the
 slices without tumour of two thirds of the patients of the splits train and threshold; those of every third
 set the thresholds. Patients of the split test are judged once.
+
+The second only makes the volumes, and a table of their healthy slices to fit on, relative to OUT/volumes.
 
 Every patient here has a tumour. So what stands for a healthy patient is the volume without the slices in
 which the mask is not empty, at calibration as at test; beside it stands the whole volume of the same
@@ -22,6 +25,7 @@ patient left out once.
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -77,6 +81,7 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=["atlas", "lesion-simulation:steps=600"])
     parser.add_argument("--strip", choices=STRIPPING, default=WHOLE, help="as of atypia fit")
     parser.add_argument("--healthy-only", action="store_true", help="judge no patient of the split test")
+    parser.add_argument("--healthy-table", type=Path, help="write the slices to fit on, and judge nothing")
     asked = parser.parse_args()
     groups = patients_of(asked.table, asked.root)
     volumes = {
@@ -87,6 +92,9 @@ def main() -> None:
     known = sorted(set(groups) - set(tested))
     aside = known[2::3]
     learned = [patient for patient in known if patient not in aside]
+    if asked.healthy_table:
+        write_healthy(asked.healthy_table, volumes, {"train": learned, "threshold": aside})
+        return
     print(
         f"{len(learned)} patients learned from, {len(aside)} kept aside, {len(tested)} judged; "
         f"alpha {ALPHA:g}\n"
@@ -161,6 +169,18 @@ def scored(
             Slices(*(file[f"{field}{number}"] for field in ("scores", "positions", "patients", "tumour")))
             for number in range(len(parts))
         ]
+
+
+def write_healthy(path: Path, volumes: dict[str, Row], splits: dict[str, Sequence[str]]) -> None:
+    """Write a table of the slices without tumour, as `atypia fit` takes it."""
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "label", "split", "group", "plane", "slice", "sequence"])
+        for split, patients in splits.items():
+            for patient in patients:
+                for row in healthy(list_slices(volumes[patient])):
+                    place = f"{patient}/{row.path.name}"
+                    table.writerow([place, "normal", split, patient, row.plane, row.slice, "FLAIR"])
 
 
 def healthy(rows: Sequence[Row]) -> Collection:

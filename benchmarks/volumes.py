@@ -1,12 +1,14 @@
 """Volumes end to end: a detector that saw the healthy slices of other subjects, judged voxel by voxel.
 
-    python benchmarks/volumes.py FOLDER --scan NAME --mask NAME [--detector NAME]
+    python benchmarks/volumes.py FOLDER --scan NAME --mask NAME [--detector NAME | --model FILE]
 
 FOLDER has a folder for each subject, with a volume and a volume of labels on its grid under the same names.
 Each subject in turn is judged by a Screener that was fitted on the slices of all others in which the mask is
 empty; every fourth of five neighbours sets the thresholds and the rest are learned from. Slices are chosen
-as `atypia score` chooses them, and all are judged, also those unlike the learned ones. Beside the heat map
-stands the plainest of baselines: the brightness of the volume itself, smoothed in the slice (sigma 2 pixels).
+as `atypia score` chooses them, and all are judged, also those unlike the learned ones. With --model a
+Screener that was fitted on other patients judges all subjects; `synthetic` is the one that ships. Beside the
+heat map stands the plainest of baselines: the brightness of the volume itself, smoothed in the slice (sigma 2
+pixels).
 
 Figures are over the voxels of the head in the slices judged: the area under the ROC curve, the average
 precision, Dice where the 99th percentile of the healthy slices kept aside is the threshold, and Dice at the
@@ -34,7 +36,9 @@ from scipy.ndimage import gaussian_filter
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from atypia.detectors import DETECTORS, Batch, Scores
+from atypia.pretrained import NAMES, pretrained_path
 from atypia.reading.collection import Collection, Row, read_collection
+from atypia.reading.cutting import WHOLE
 from atypia.reading.rows import read_row
 from atypia.reading.volumes import list_slices, open_mask_volume, open_volume
 from atypia.screener import Screener
@@ -52,7 +56,9 @@ def main() -> None:
     parser.add_argument("--scan", required=True)
     parser.add_argument("--mask", required=True)
     parser.add_argument("--detector", default="atlas")
+    parser.add_argument("--model", help="a fitted Screener to judge with, a file or synthetic")
     options = parser.parse_args()
+    model = None if options.model is None else _saved(options.model)
     subjects = {
         path.parent.name: list_slices(
             Row(
@@ -71,18 +77,28 @@ def main() -> None:
     for subject, rows in subjects.items():
         healthy = [row for name, others in subjects.items() if name != subject for row in others]
         told.append(
-            _judge(subject, rows, [row for row in healthy if row.label == "normal"], options.detector)
+            _judge(
+                subject, rows, [row for row in healthy if row.label == "normal"], model or options.detector
+            )
         )
     print("\n".join(["", *told]))
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
-def _judge(subject: str, rows: Sequence[Row], healthy: Sequence[Row], detector: str) -> str:
+def _saved(name: str) -> Screener:
+    return Screener.load(pretrained_path(name) if name in NAMES else Path(name))
+
+
+def _judge(subject: str, rows: Sequence[Row], healthy: Sequence[Row], by: str | Screener) -> str:
     aside = [row for place, row in enumerate(healthy) if place % 20 >= 15]
     learned = [row for place, row in enumerate(healthy) if place % 20 < 15]
-    screener = Screener(DETECTORS[detector](), rule="quantile", parameter=0.95)
     begun = time.perf_counter()
-    screener.fit(_collection(learned), calibration=_collection(aside))
+    if isinstance(by, Screener):
+        screener, detector, learned = by, by.detector.name, []
+        rows = [replace(row, strip=by.strip_) for row in rows]
+    else:
+        screener, detector = Screener(DETECTORS[by](), rule="quantile", parameter=0.95), by
+        screener.fit(_collection(learned), calibration=_collection(aside))
     fitted = time.perf_counter()
     seconds, outside = _end_to_end(screener, rows[0].path)
     heat, shown = _volume_map(screener, rows)
@@ -90,7 +106,7 @@ def _judge(subject: str, rows: Sequence[Row], healthy: Sequence[Row], detector: 
     truth = open_mask_volume(next(row.mask for row in rows if row.mask)).pixels[shown] > 0
     smooth = volume.empty()
     for row in rows:
-        volume.place(smooth, row.plane or "", row.slice or 0, _smooth(row))
+        volume.place(smooth, row.plane or "", row.slice or 0, _smooth(replace(row, strip=WHOLE)))
     usual = [finding.heatmap for finding in screener.score(aside, judge_all=True)]
     limits = (
         np.percentile(
@@ -125,7 +141,7 @@ def _end_to_end(screener: Screener, file: Path) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder, patch.object(screener.detector, "score", timed):
         copy = Path(shutil.copy(file, folder))
         begun = time.perf_counter()
-        scans = read_collection(copy, planes=screener.planes_)
+        scans = read_collection(copy, cutting=screener.cutting)
         score_to_folder(screener, scans, Path(folder, "out"), judge_all=True, results=["nifti"])
         seconds = time.perf_counter() - begun
     return seconds, 1 - inside[0] / seconds
@@ -141,7 +157,8 @@ def _volume_map(screener: Screener, rows: Sequence[Row]) -> tuple[NDArray[np.flo
     for row, finding in zip(rows, screener.score(rows, judge_all=True), strict=True):
         if finding.heatmap is not None:
             volume.place(heat, row.plane or "", row.slice or 0, finding.heatmap)
-            volume.place(shown, row.plane or "", row.slice or 0, _head(row).astype(np.float32))
+            head = _head(replace(row, strip=WHOLE))
+            volume.place(shown, row.plane or "", row.slice or 0, head.astype(np.float32))
     return heat, shown > 0
 
 

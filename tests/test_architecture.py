@@ -13,7 +13,7 @@ LINES = (  # from the top; rooms on one line do not know each other
     ("__init__", "__main__"),
     ("cli", "service", "cluster"),
     ("demo", "reference", "comparison"),
-    ("study", "screening", "audit"),
+    ("study", "screening", "audit", "optimising"),
     ("report", "writing"),
     ("evaluation", "monitoring"),
     ("screener",),

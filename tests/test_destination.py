@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 
 import pytest
 
 from atypia import destination
-from atypia.destination import claim_file, claim_folder, replacing
+from atypia.destination import LOCK, claim_file, claim_folder, clear, held, replacing
 from atypia.errors import OutputError
 
 
@@ -64,3 +66,63 @@ def test_nothing_goes_where_the_work_failed(tmp_path):
     with pytest.raises(OutputError), replacing(tmp_path, "findings.*"):
         raise OutputError("full")
     assert (tmp_path / "findings.csv").read_text() == "old"
+
+
+def test_a_held_folder_is_held_by_one_and_then_free(tmp_path):
+    with (
+        held(tmp_path),
+        pytest.raises(OutputError, match=r"that process \d+ on .* is writing to"),
+        held(tmp_path),
+    ):
+        pass
+    with held(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_lock_of_a_process_that_was_killed_is_void(tmp_path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom atypia.destination import held\n"
+        "with held(Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode != 0
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+    with held(tmp_path):
+        pass
+
+
+def test_a_lock_that_its_holder_removed_is_not_taken_for_one(tmp_path, monkeypatch):
+    opened = []
+
+    def lock(file):
+        opened.append(file)
+        if len(opened) == 1:  # between the opening and the locking, who held it has ended
+            (tmp_path / LOCK).unlink()
+        return True
+
+    monkeypatch.setattr(destination, "_lock", lock)
+    with held(tmp_path):
+        assert len(opened) == 2
+        assert (tmp_path / LOCK).exists()
+
+
+def test_a_file_system_without_locks_holds_none(tmp_path, monkeypatch):
+    import fcntl
+
+    def unknown(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with held(tmp_path), held(tmp_path):
+        assert (tmp_path / LOCK).exists()
+
+
+def test_what_is_cleared_takes_its_empty_folder_along(tmp_path):
+    for name in ("maps/a.png", "pages/a.html", "pages/mine.txt", "findings.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("old")
+    clear(tmp_path, "findings.*", "maps/*.png", "pages/*.html")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == [
+        "pages",
+        "pages/mine.txt",
+    ]

@@ -1,14 +1,20 @@
-"""Where results go: checked before the work begins, and rid of what an earlier run left there."""
+"""Where results go: checked before the work begins, held by one job, and rid of what an earlier run left."""
 
 from __future__ import annotations
 
+import os
+import platform
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from atypia.atomic import not_written
 from atypia.errors import OutputError
+
+LOCK = ".atypia.lock"
 
 
 def claim_folder(out: Path) -> None:
@@ -42,9 +48,79 @@ def replacing(out: Path, *patterns: str) -> Iterator[None]:
     yield
     for path, identity in before.items():
         if path.exists() and _identity(path) == identity:
-            path.unlink()
-            if path.parent != out and not any(path.parent.iterdir()):
-                path.parent.rmdir()
+            _remove(path, out)
+
+
+def clear(out: Path, *patterns: str) -> None:
+    """Remove the files that `patterns` name below `out`, and the folders that are left empty."""
+    for pattern in patterns:
+        for path in out.glob(pattern):
+            if path.is_file():
+                _remove(path, out)
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Hold a folder that exists for this job alone; raise OutputError where another one holds it.
+
+    The lock dies with the process, however that ends. A file system that knows no locks holds none.
+    """
+    path = out / LOCK
+    file = _locked(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()  # while it is held: who has opened it meanwhile sees that it is another's
+        file.close()
+
+
+def _locked(path: Path) -> IO[str]:
+    """Return the file of the lock, held until it is closed."""
+    while True:
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise not_written(path, error) from error
+        if not _lock(file):
+            file.seek(0)
+            who = file.read().strip()
+            file.close()
+            raise OutputError(
+                f"{path.parent}: expected a folder that no other job writes to, received one that "
+                f"{who or 'another process'} is writing to. Wait for it, or name another with -o."
+            )
+        with suppress(OSError):
+            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {platform.node()}")
+                file.flush()
+                return file
+        file.close()  # its holder has removed it: what is locked is no longer what others would open
+
+
+def _lock(file: IO[str]) -> bool:
+    """Lock an open file for this process, and tell whether that went well."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True  # no locks here
+    return True
+
+
+def _remove(path: Path, out: Path) -> None:
+    path.unlink()
+    if path.parent != out and not any(path.parent.iterdir()):
+        path.parent.rmdir()
 
 
 def _identity(path: Path) -> tuple[int, int]:

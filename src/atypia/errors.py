@@ -13,7 +13,9 @@
     ├── WeightsError               4   pretrained weights are missing, wrong or do not reach far enough
     ├── DownloadFailed             4   a public data set could not be fetched
     ├── MissingExtra               4   an optional part of the installation is needed
+    ├── MissingTool                4   another program is needed that is not installed
     ├── TrainingDiverged           5   the loss is no longer a number
+    ├── ScoresDiffer               7   an optimised Screener scores otherwise than the original
     └── OutputError                6   a result could not be written
 
 On the command line 0 means that all went well, 1 that the work was done but some scans could not be read or
@@ -118,6 +120,12 @@ class TrainingDiverged(AtypiaError):
     """The loss is no longer a number."""
 
     exit_code = 5
+
+
+class ScoresDiffer(AtypiaError):
+    """An optimised Screener scores otherwise than the original."""
+
+    exit_code = 7
 
 
 class OutputError(AtypiaError):

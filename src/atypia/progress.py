@@ -10,6 +10,12 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def progress(items: Iterable[Item], *, total: int | None, label: str, unit: str = "scan") -> Iterator[Item]:
-    """Yield the items; after two seconds, and only on a terminal, draw a bar with the time left."""
-    yield from tqdm(items, total=total, desc=label, unit=unit, delay=2, disable=None, leave=False)
+def progress(
+    items: Iterable[Item], *, total: int | None, label: str, unit: str = "scan", done: int = 0
+) -> Iterator[Item]:
+    """Yield the items; after two seconds, and only on a terminal, draw a bar with the time left.
+
+    `done` of the `total` were done before.
+    """
+    bar = tqdm(items, total=total, desc=label, unit=unit, delay=2, disable=None, leave=False, initial=done)
+    yield from bar

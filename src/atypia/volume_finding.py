@@ -60,7 +60,8 @@ class VolumeFinding:
     """What a Screener says of one volume, cut in one plane.
 
     `name` is what the user calls it, `path` any of its files, and `number` counts the volumes of a run from
-    1: files are named by it, for `name` may name a patient.
+    1: files are named by it, for `name` may name a patient. `volume` tells which of several in its file it
+    is, as in Row.
     `slices` counts those that show enough of the head; `judged`, `flagged` and `unfit` how many of them were
     so. `highest` is the highest score of a slice, `score` the mean of the three highest, None where no slice
     was judged; `p_value` is the share of healthy volumes whose `score` is as high, None where not known.
@@ -97,6 +98,7 @@ class VolumeFinding:
     healthy_volumes: int | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
+    volume: str | None = None
 
     @property
     def look_at_names(self) -> tuple[str, ...]:

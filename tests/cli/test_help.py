@@ -96,6 +96,7 @@ def test_what_is_written_goes_to_out():
         "compare",
         "choose",
         "threshold",
+        "optimise",
         "monitor",
         "phantom",
         "split",

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from atypia.comparison import running
+from atypia.errors import BadTable
 from atypia.screener import Screener
 
 SHAPE = (28, 32, 20)
@@ -132,3 +134,64 @@ def test_a_plane_that_there_is_not_is_refused(atypia, study, tmp_path):
     outcome = atypia("fit", study, "-o", tmp_path / "x.atypia", "--plane", "oblique")
     assert outcome.code == 2
     assert "--plane: expected planes out of axial, coronal, sagittal; received oblique" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("command", "called", "words"),
+    [
+        ("compare", "atypia.comparison.compare", ("--plane", "coronal")),
+        ("compare", "atypia.comparison.compare", ("--strip", "built-in")),
+        ("choose", "atypia.comparison.choose", ("--plane", "coronal")),
+        ("choose", "atypia.comparison.choose", ("--strip", "built-in")),
+        ("audit", "atypia.audit.audit_collection", ("--plane", "coronal")),
+    ],
+)
+def test_other_commands_cut_volumes_as_fit_does(atypia, study, tmp_path, monkeypatch, command, called, words):
+    asked = []
+
+    def nothing(collection, *_args, **_options):
+        asked.extend(collection)
+        raise BadTable("seen")
+
+    monkeypatch.setattr(called, nothing)
+    outcome = atypia(command, study / "table.csv", "-o", tmp_path / "out", *words)
+    assert (outcome.code, "seen" in outcome.err) == (2, True), outcome.err
+    if words[0] == "--plane":
+        assert {row.plane for row in asked} == {"coronal"}
+    else:
+        assert {row.strip for row in asked} == {"built-in"}
+
+
+def test_contestants_know_the_planes_they_were_compared_in(atypia, study, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "_in_own_process", lambda task: running._run(task) or 0)
+    few = [row for row in read(study / "table.csv") if row["path"] not in ("18.nii.gz", "20.nii.gz")]
+    with (study / "few.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, few[0])
+        writer.writeheader()
+        writer.writerows(few[:8] + few[-2:])
+    words = ("--try", "intensity", "--size", 32, "--plane", "coronal")
+    outcome = atypia("compare", study / "few.csv", "-o", tmp_path / "out", *words)
+    assert outcome.code == 0, outcome.err
+    assert Screener.load(tmp_path / "out" / "intensity" / "screener.atypia").planes_ == ("coronal",)
+
+
+def test_one_of_several_volumes_in_a_file_is_learned_from_and_judged(atypia, tmp_path):
+    for number in range(6):
+        heads = np.stack([head(number), head(number) + 900], axis=3)
+        save(tmp_path / "runs" / f"sub-{number:02}" / "a.nii.gz", heads, (1.0, 1.0, 1.0))
+    file, out = tmp_path / "b.atypia", tmp_path / "out"
+    quick = ("--detector", "intensity", "--size", 32, "--no-fitness-check")
+    refused = atypia("fit", tmp_path / "runs", "-o", file, *quick)
+    assert refused.code == 2
+    assert "--volume mean" in refused.err
+    assert atypia("fit", tmp_path / "runs", "-o", file, *quick, "--volume", "first").code == 2
+    outcome = atypia("fit", tmp_path / "runs", "-o", file, *quick, "--volume", "mean")
+    assert outcome.code == 0, outcome.err
+    assert Screener.load(file).volume_ == "mean"
+    plain = save(tmp_path / "plain.nii.gz", head(9), (1.0, 1.0, 1.0))
+    run = tmp_path / "runs" / "sub-00" / "a.nii.gz"
+    for words, name in (((), "a.nii.gz:mean"), (("--volume", "1"), "a.nii.gz:vol1")):
+        done = atypia("score", file, run, plain, "-o", out, "--results", "nifti,html", *words)
+        assert done.code == 0, done.err
+        assert [row["volume"] for row in read(out / "volumes.csv")] == [name, "plain.nii.gz"]
+        assert nibabel.load(out / "heatmaps" / "volume-0001.nii.gz").shape == SHAPE

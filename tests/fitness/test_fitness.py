@@ -124,3 +124,11 @@ def test_a_montage_is_unfit(fitness, drawn):
 
 def test_the_card_is_plain(fitness):
     assert json.loads(json.dumps(fitness.card()))["learned from"] == 40
+
+
+def test_where_patients_stand_on_both_sides_the_margin_is_wider(drawn):
+    apart, shared = (Fitness.learn(drawn(30, 1), drawn(20, 2), threads=1, apart=one) for one in (True, False))
+    assert shared.distance.value >= 1.3 * apart.distance.value
+    assert (shared.noise, shared.refuses_ct) == (apart.noise, True)
+    ct = drawn(6, 3, ct=True)
+    assert all(reasons_of(shared, ct.pixels, ct.foreground))

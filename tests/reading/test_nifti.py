@@ -201,3 +201,40 @@ def test_a_skull_stripped_volume_is_read_as_it_is(real_data):
     assert volume.pixels.shape == (240, 240, 155)
     assert volume.notes == ()
     assert (volume.plane, volume.spacing) == ("axial", (1, 1, 1))
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("shape", [(*SHAPE, 3), (*SHAPE, 1, 3)])
+def test_of_a_series_of_volumes_one_or_their_mean_is_read(tmp_path, rng, suffix, shape):
+    values = rng.integers(0, 1000, shape).astype(np.int16)
+    image = nibabel.Nifti1Image(values, np.diag([1, 2, 3, 1.0]))
+    image.header.set_slope_inter(2, 1)
+    path = tmp_path / f"run{suffix}"
+    nibabel.save(image, path)
+    series = np.asarray(nibabel.load(path).dataobj).reshape(*SHAPE, 3)
+    np.testing.assert_allclose(read_nifti(path, volume="2").pixels, series[..., 2], rtol=1e-6)
+    np.testing.assert_allclose(read_nifti(path, volume="mean").pixels, series.mean(axis=3), rtol=1e-6)
+    with pytest.raises(UnreadableScan, match="a file with a volume 3, counted from 0, received one with 3"):
+        read_nifti(path, volume="3")
+
+
+def test_of_a_single_volume_no_other_can_be_named(file, pixels):
+    np.testing.assert_array_equal(read_nifti(file, volume="0").pixels, pixels)
+    np.testing.assert_array_equal(read_nifti(file, volume="mean").pixels, pixels)
+    with pytest.raises(UnreadableScan, match="received one with a single volume"):
+        read_nifti(file, volume="1")
+
+
+def test_five_axes_are_refused_whatever_is_named(tmp_path):
+    path = tmp_path / "a.nii"
+    nibabel.save(nibabel.Nifti1Image(np.ones((*SHAPE, 2, 2), np.uint8), np.eye(4)), path)
+    with pytest.raises(UnreadableScan, match="five axes or more"):
+        read_nifti(path, volume="0")
+
+
+def test_damaged_bits_of_a_compressed_file_are_told(file):
+    content = bytearray(file.read_bytes())
+    content[-6] ^= 1  # of the checksum
+    file.write_bytes(content)
+    with pytest.raises(UnreadableScan, match="a damaged file"):
+        read_nifti(file)

@@ -241,7 +241,7 @@ def test_a_volume_from_two_sources_is_taken_once(tmp_path, scan):
 
 def test_threads_share_a_volume_that_is_read_once(scan):
     read = []
-    kept = volumes._Recent(lambda path: read.append(path) or open_volume(path))
+    kept = volumes._Recent(lambda path, _volume: read.append(path) or open_volume(path))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(kept.get, [scan] * 20))
     assert len({id(volume) for volume in found}) == len(read) == 1
@@ -252,7 +252,7 @@ def test_few_large_and_many_small_volumes_are_kept(tmp_path, monkeypatch):
     size = open_volume(paths[0]).pixels.nbytes
     for room, expected in ((0, 2), (3 * size, 3), (9 * size, 4)):
         monkeypatch.setattr(volumes, "_KEPT_BYTES", room)
-        kept = volumes._Recent(open_volume)
+        kept = volumes._Recent(lambda path, _volume: open_volume(path))
         for path in paths:
             kept.get(path)
         assert len(kept._kept) == expected

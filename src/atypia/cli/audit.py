@@ -63,6 +63,7 @@ SKIPPABLE = ("copies", "shortcuts", "strangers")
     help="Leave a part out; may be given several times.",
 )
 @click.option("--title", metavar="TEXT", help="Title of the page. Default: the name of the set.")
+@options.planes("that of each volume's acquisition.")
 @options.seed
 def audit(
     scans: Path,
@@ -73,6 +74,7 @@ def audit(
     drop_strangers: bool,
     skip: tuple[str, ...],
     title: str | None,
+    planes: tuple[str, ...],
     seed: int,
 ) -> None:
     """Say what is wrong with a set of scans before anyone trains on it, or believes a figure.
@@ -85,9 +87,10 @@ def audit(
     from atypia.audit.page import write_audit
     from atypia.destination import claim_file, claim_folder
     from atypia.reading.collection import read_collection
+    from atypia.reading.cutting import Cutting
 
     _check(clean_table, drop_strangers, skip)
-    collection = read_collection(scans, root=root)
+    collection = read_collection(scans, root=root, cutting=Cutting(planes))
     tell_aside(collection)
     claim_folder(out)
     if clean_table is not None:

@@ -108,6 +108,8 @@ USUAL = ("nearest", "patchcore", "gaussian", "atlas", "lesion-simulation", "deno
     help="False-alarm rate, of the rules conformal and quantile.",
 )
 @strata("Columns of the table whose strata get thresholds of their own, as in fit. Default: none.", "none")
+@options.planes("that of each volume's acquisition.")
+@options.strip
 @options.whole("--size", "Pixels a side that the networks see.", least=32, default=224)
 @options.cluster
 @options.allow_leak
@@ -122,6 +124,8 @@ def choose(
     by: str,
     aside: float,
     work: Path | None,
+    planes: tuple[str, ...],
+    strip: str,
     cluster: bool,
     allow_leak: bool,
     seed: int,
@@ -140,12 +144,15 @@ def choose(
     from atypia.comparison import choose as choose_among
     from atypia.destination import claim_file, claim_folder
     from atypia.reading.collection import read_collection
+    from atypia.reading.cutting import Cutting
+    from atypia.reading.stripping import check_method
 
+    check_method(strip)
     common = FitChoice(
         detector=None, recipe=None, settings=(), epochs=None, learning_rate=None, crop=None, **chosen
     )
     candidates = contestants_of(_installed(asked_for(detectors, tries)), common)
-    collection = _healthy(read_collection(healthy, root=root))
+    collection = _healthy(read_collection(healthy, root=root, cutting=Cutting(planes, strip)))
     refuse_leaks(collection, allow=allow_leak)
     folder = out.with_name(f"{out.stem}-choice") if work is None else work
     claim_file(out)

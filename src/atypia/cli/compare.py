@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-leak", is_flag=True, help="Go on where groups stand on both sides; every figure says LEAKS."
 )
+@options.planes("that of each volume's acquisition.")
+@options.strip
 @options.seed
 @options.threads
 def compare(
@@ -71,6 +73,8 @@ def compare(
     size: int,
     split: str,
     allow_leak: bool,
+    planes: tuple[str, ...],
+    strip: str,
     seed: int,
     threads: int | None,
 ) -> None:
@@ -85,7 +89,10 @@ def compare(
     from atypia.comparison import compare as compare_all
     from atypia.destination import claim_folder
     from atypia.reading.collection import read_collection
+    from atypia.reading.cutting import Cutting
+    from atypia.reading.stripping import check_method
 
+    check_method(strip)
     common = FitChoice(
         detector=None,
         recipe=None,
@@ -104,7 +111,7 @@ def compare(
         no_fitness_check=True,
     )
     contestants = contestants_of(asked_for(detectors, tries), common, epochs)
-    collection = read_collection(table, root=root)
+    collection = read_collection(table, root=root, cutting=Cutting(planes, strip))
     claim_folder(out)
     comparison = compare_all(
         collection,

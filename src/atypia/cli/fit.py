@@ -20,7 +20,7 @@ from atypia.cli.rule import RULES, strata
 from atypia.cli.settings import recipes_explained, settings_explained
 from atypia.errors import OutputError
 from atypia.networks.recipe import RECIPES
-from atypia.reading.cutting import STRIPPING, WHOLE, Cutting
+from atypia.reading.cutting import Cutting
 
 
 @click.command(
@@ -118,13 +118,8 @@ from atypia.reading.cutting import STRIPPING, WHOLE, Cutting
 @options.planes(
     "that of each volume's acquisition. The Screener cuts volumes in the planes that it has learned from."
 )
-@click.option(
-    "--strip",
-    type=click.Choice(STRIPPING),
-    default=WHOLE,
-    help="Take scalp and skull off volumes first: built-in, by morphology, or a tool that is installed. The "
-    "Screener does so with what it judges. Default: none.",
-)
+@options.strip
+@options.volume
 @click.option(
     "--position/--no-position",
     "by_position",
@@ -154,6 +149,7 @@ def fit(
     root: Path | None,
     planes: tuple[str, ...],
     strip: str,
+    volume: str | None,
     cluster: bool,
     allow_leak: bool,
     seed: int,
@@ -174,7 +170,7 @@ def fit(
 
     check_method(strip)
     choice = FitChoice(**chosen)
-    collection = read_collections(scans, root=root, cutting=Cutting(planes, strip))
+    collection = read_collections(scans, root=root, cutting=Cutting(planes, strip, volume))
     tell_aside(collection)
     refuse_tumours(scans, collection, out)
     refuse_leaks(collection, allow=allow_leak)

@@ -23,6 +23,7 @@ from atypia.cli.evaluate import evaluate
 from atypia.cli.fit import fit
 from atypia.cli.info import info
 from atypia.cli.monitor import monitor
+from atypia.cli.optimise import optimise
 from atypia.cli.phantom import phantom
 from atypia.cli.reproduce import reproduce
 from atypia.cli.score import score
@@ -95,6 +96,7 @@ def _close_output() -> None:
             ("4", "weights, a download or an optional part of the installation is missing"),
             ("5", "the training diverged"),
             ("6", "a result could not be written"),
+            ("7", "an optimised Screener scores otherwise than the original"),
             (str(INTERRUPTED), "interrupted"),
         ]
     },
@@ -118,6 +120,7 @@ COMMANDS = (
     compare,
     choose,
     threshold,
+    optimise,
     monitor,
     info,
     card,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from atypia.errors import BadOption
+from atypia.reading.cutting import STRIPPING, WHOLE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,6 +70,32 @@ def planes(default: str) -> Callable[[Command], Command]:
         help="Planes in which to cut volumes, with commas between them: axial, coronal, sagittal. "
         f"Default: {default}",
     )
+
+
+strip = click.option(
+    "--strip",
+    type=click.Choice(STRIPPING),
+    default=WHOLE,
+    help="Take scalp and skull off volumes first: built-in, by morphology, or a tool that is installed. The "
+    "Screener does so with what it judges. Default: none.",
+)
+volume = click.option(
+    "--volume",
+    callback=lambda _context, _option, text: _volume(text),
+    metavar="N",
+    help="Which volume to take of NIfTI files that hold several: its number, counted from 0, or 'mean' for "
+    "their mean. Default: such files are refused, unless the Screener was fitted with one.",
+)
+
+
+def _volume(text: str | None) -> str | None:
+    """Return the number of a volume without zeros in front, or `mean`."""
+    if text is None:
+        return None
+    word = text.strip().lower()
+    if word != "mean" and not word.isdecimal():
+        raise BadOption(f"--volume: expected a number from 0, or mean; received {text!r}.")
+    return word if word == "mean" else str(int(word))
 
 
 def _planes(context: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:

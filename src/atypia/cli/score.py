@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,6 +133,20 @@ FORMATS = ("csv", "jsonl", "parquet")
     help="Also judge scans that were not taken like those learned from, such as CT, instead of calling them "
     "unfit.",
 )
+@options.volume
+@click.option(
+    "--shard",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1024,
+    help="Keep what is done after every N scans, whole volumes together. After an interruption the same "
+    "command goes on from there.",
+)
+@click.option(
+    "--anew",
+    is_flag=True,
+    help="Give up what an interrupted job has done in the folder, and judge all scans again.",
+)
 @options.threads
 def score(
     model: Path | None,
@@ -144,6 +159,9 @@ def score(
     results: str | None,
     keep_identifiers: bool,
     judge_all: bool,
+    volume: str | None,
+    shard: int,
+    anew: bool,
     threads: int | None,
 ) -> None:
     """Judge scans: a row for each in OUT/findings.csv, also for those that could not be read.
@@ -153,14 +171,15 @@ def score(
     regions in three dimensions.
 
     MODEL is what 'atypia fit' saved; --pretrained needs none. SCANS are pictures, volumes, folders or tables.
-    Findings that an earlier run left in the folder are replaced. The exit code is 1 where some scan could
-    not be judged.
+    Findings that an earlier run left in the folder are replaced, when the last scan is judged. What is
+    interrupted goes on where it was, with the same command. The exit code is 1 where some scan could not be
+    judged.
     """
-    from atypia.destination import claim_folder, replacing
+    from atypia.destination import claim_folder
     from atypia.reading.collection import read_collections
     from atypia.screener import Screener
-    from atypia.screening import maker_of, score_to_folder
-    from atypia.screening.results import RESULTS, results_of
+    from atypia.screening import Keeping, WatchedFile, maker_of, score_to_folder
+    from atypia.screening.results import results_of
 
     kinds = [kind.strip() for kind in results.split(",")] if results is not None else []
     for result in results_of(kinds).values():
@@ -168,18 +187,25 @@ def score(
     file, scans = shipped.model_and_rest(pretrained, model, scans)
     if not scans:
         raise BadOption("Expected scans to judge: pictures, volumes, folders or tables; received none.")
+    watched = WatchedFile(file)
     screener = Screener.load(file)
     screener.use_threads(threads)
-    collection = read_collections(scans, root=root, cutting=screener.cutting)
+    cutting = replace(screener.cutting, volume=volume or screener.volume_)
+    collection = read_collections(scans, root=root, cutting=cutting)
     tell_aside(collection)
     claim_folder(out)
-    written = [pattern for result in RESULTS.values() for pattern in result.files]
-    tables = ("findings.*", "regions.*", "volumes.*", "volume_regions.*")
-    with replacing(out, *tables, "heatmaps/*.png", *written):
-        maker = maker_of(screener, file, pretrained)
-        tally = score_to_folder(
-            screener, collection, out, kind, heatmaps, judge_all, kinds, maker, keep_identifiers
-        )
+    tally = score_to_folder(
+        screener,
+        collection,
+        out,
+        kind,
+        heatmaps,
+        judge_all,
+        kinds,
+        maker_of(screener, file, pretrained),
+        keep_identifiers,
+        Keeping(shard, anew, threads, watched),
+    )
     if pretrained is not None:
         click.echo(shipped.UNCALIBRATED, err=True)
     _tell(tally, out / "heatmaps" if heatmaps else None)
@@ -190,6 +216,8 @@ def score(
 
 def _tell(tally: Tally, heatmaps: Path | None) -> None:
     counts = f"{tally.judged} {'scan' if tally.judged == 1 else 'scans'} judged, {tally.flagged} abnormal"
+    if tally.kept:
+        click.echo(f"went on where it was interrupted: {tally.kept} scans were done before", err=True)
     click.echo(f"{counts}\nfindings: {tally.table}")
     if tally.volumes:
         click.echo(f"volumes: {tally.volumes} in {tally.volumes_table}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from atypia.comparison.contestant import Contestant
+from atypia.reading.cutting import WHOLE
 from atypia.reading.row import Row
 from atypia.screener import Screener
 from atypia.screener.parting import Scans
@@ -69,6 +70,12 @@ def asked_of(contestant: Contestant, seed: int) -> dict[str, Any]:
 
 
 def digest(rows: Iterable[Row]) -> str:
-    """Return a fingerprint of names, labels, splits, groups and masks of these rows, in whatever order."""
-    lines = "\n".join(sorted(f"{r.name}\t{r.label}\t{r.split}\t{r.group}\t{r.mask}" for r in rows))
+    """Return a fingerprint of names, labels, splits, groups and masks of these rows, in whatever order.
+
+    Of slices whose skull was taken off, the way counts as well.
+    """
+    told = (
+        (r.name, r.label, r.split, r.group, r.mask, *(() if r.strip == WHOLE else (r.strip,))) for r in rows
+    )
+    lines = "\n".join(sorted("\t".join(map(str, one)) for one in told))
     return hashlib.sha256(lines.encode("utf-8", "backslashreplace")).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
@@ -15,10 +15,7 @@ from atypia.encoders import Encoder, deepest_cut, load_encoder
 from atypia.encoders.one_grid import on_one_grid
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.recipe import RECIPES, Recipe
-from atypia.onnx_session import open_session
-
-if TYPE_CHECKING:
-    import onnxruntime
+from atypia.onnx_session import Session, open_session
 
 FEWEST = 10
 NETWORK = "network"
@@ -76,7 +73,7 @@ class Autoencoder(Detector):
         return Scores(image.astype(np.float64), heat, reconstruction)
 
     @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
+    def _session(self) -> Session:
         self._demand_fitted()
         return open_session(self.graph_, "The autoencoder", self.threads)
 

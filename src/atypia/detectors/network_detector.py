@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,7 @@ from atypia.encoders import Encoder
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.networks.export import check_export
 from atypia.networks.training import Pace, Plan, pace
-from atypia.onnx_session import open_session
-
-if TYPE_CHECKING:
-    import onnxruntime
+from atypia.onnx_session import Session, open_session
 
 FEWEST = 10
 NETWORK, ENCODER = "network", "encoder"
@@ -98,7 +95,7 @@ class NetworkDetector(Detector):
         return outputs
 
     @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
+    def _session(self) -> Session:
         return open_session(self._demand_trained().graph, f"The detector '{self.name}'", self.threads)
 
     def _demand_trained(self) -> Trained:

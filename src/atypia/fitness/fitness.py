@@ -21,6 +21,7 @@ FEWEST = 5
 MOST_LEARNED = 4000
 MOSTLY_CT = 0.25
 DISTANCE_MARGIN = 1.75
+SHARED_MARGIN = 2.4
 NOISE_MARGIN, LEAST_NOISE = 6.0, 0.08
 FEWEST_HEADS = 3
 AT_ONCE = 32
@@ -78,12 +79,20 @@ class Fitness:
 
     @classmethod
     def learn(
-        cls, healthy: PreparedScans, calibration: PreparedScans, *, seed: int = 0, threads: int | None = None
+        cls,
+        healthy: PreparedScans,
+        calibration: PreparedScans,
+        *,
+        seed: int = 0,
+        threads: int | None = None,
+        apart: bool = True,
     ) -> Self | None:
         """Learn from healthy scans, and set limits by healthy scans that nothing was learned from.
 
-        The two limits share ALPHA (Bonferroni). None where, CT set aside, fewer than 5 scans are left of
-        either: then there is nothing to compare with, and every scan is judged.
+        The two limits share ALPHA (Bonferroni). Unless the patients of one side are `apart` from those of the
+        other, calibration scans are nearer than scans of a new patient are, and the margin is wider.
+        None where, CT set aside, fewer than 5 scans are left of either: then there is nothing to compare
+        with, and every scan is judged.
         """
         kept = np.arange(len(healthy))
         if len(kept) > MOST_LEARNED:
@@ -99,7 +108,9 @@ class Fitness:
         familiar = Familiar.learn(looks.features)
         return cls(
             familiar,
-            Limit.learn(familiar.distance(aside.features), ALPHA / 2, DISTANCE_MARGIN),
+            Limit.learn(
+                familiar.distance(aside.features), ALPHA / 2, DISTANCE_MARGIN if apart else SHARED_MARGIN
+            ),
             Limit.learn(aside.noise, ALPHA / 2, NOISE_MARGIN, LEAST_NOISE),
             refuses_ct,
             len(looks),

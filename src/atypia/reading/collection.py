@@ -9,13 +9,13 @@ from pathlib import Path
 
 from atypia.errors import BadOption, BadTable
 from atypia.reading.cutting import AS_IT_IS, Cutting
-from atypia.reading.dicom import is_dicom, one_file_per_series, series_row
+from atypia.reading.dicom import is_dicom, is_index, one_file_per_series, series_rows
 from atypia.reading.folder import read_folder
 from atypia.reading.nifti import is_nifti
 from atypia.reading.picture import PICTURE_SUFFIXES
 from atypia.reading.row import Row, real_paths
 from atypia.reading.table import TABLE_SUFFIXES, read_table, write_table
-from atypia.reading.volume import slice_name
+from atypia.reading.volume import slice_name, volume_name
 from atypia.reading.volumes import VOLUME_SUFFIXES, is_volume, with_slices
 
 __all__ = ["Collection", "Row", "read_collection", "read_collections", "write_collection"]
@@ -68,8 +68,8 @@ def read_collection(source: Path, *, root: Path | None = None, cutting: Cutting 
     """List the scans of a picture, a volume, a folder or a table.
 
     Paths in a table are relative to `root`, by default the table's own folder. No picture is opened. Volumes
-    are, because each of their slices that shows enough of the head is a scan: see `list_slices`. `planes` are
-    those in which to cut a volume whose row names none; by default that of its acquisition.
+    are, because each of their slices that shows enough of the head is a scan: see `list_slices`. `cutting`
+    says how volumes become slices; by default in the plane of their acquisition.
     Raises BadTable where there is nothing to list or a table is wrong, BadOption where `root` is no folder.
     """
     if root is not None and not root.is_dir():
@@ -93,10 +93,10 @@ def _rows(source: Path, root: Path | None, aside: list[tuple[str, str]]) -> list
         received = "no such file or folder"
     elif suffix in TABLE_SUFFIXES:
         return read_table(source, source.parent if root is None else root)
-    elif source.name.upper() == "DICOMDIR":
+    elif is_index(source):
         return read_folder(source.parent, aside)
     elif is_dicom(source):
-        return [series_row(source)]
+        return series_rows(source)
     elif suffix in PICTURE_SUFFIXES or is_volume(source):
         return [Row(source, source.name)]
     else:
@@ -122,7 +122,7 @@ def read_collections(
     listed = [row for part in parts for row in part]
     seen: dict[object, Row] = {}
     for path, row in zip(real_paths(row.path for row in listed), listed, strict=True):
-        first = seen.setdefault((path, row.slice is None or (row.plane, row.slice)), row)
+        first = seen.setdefault((path, row.volume, row.slice is None or (row.plane, row.slice)), row)
         if row.label and first.label and row.label != first.label:
             raise BadTable(
                 f"{row.path}: expected one label, received {first.label!r} from one source and "
@@ -152,7 +152,10 @@ def _own_name(row: Row, path: Path) -> str:
 
 
 def _slice_of(row: Row) -> str:
-    return "" if row.slice is None or row.plane is None else f":{slice_name(row.plane, row.slice)}"
+    volume = "" if row.volume is None else f":{volume_name(row.volume)}"
+    if row.slice is None or row.plane is None:
+        return volume
+    return f"{volume}:{slice_name(row.plane, row.slice)}"
 
 
 def write_collection(collection: Collection, path: Path, *, root: Path | None = None) -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from atypia.errors import BadTable
-from atypia.reading.dicom import is_dicom, series_below
+from atypia.errors import BadTable, UnreadableScan
+from atypia.reading.dicom import Series, is_dicom, is_index, read_index, series_below, series_named
 from atypia.reading.nifti import bids_subject, stem_of
 from atypia.reading.picture import PICTURE_SUFFIXES
 from atypia.reading.row import Row
@@ -55,19 +55,23 @@ def read_folder(folder: Path, aside: list[tuple[str, str]] | None = None) -> lis
 
     DICOM files, whatever they are called, give a row for each series, named after its folder and its number.
     What is no scan (a localizer, a derived image) is no row; `aside` gains its name and the reason.
+    Where a folder holds a DICOMDIR, the series that it names are the scans, and the rest below is set aside.
     Raises BadTable where there is neither picture nor volume.
     """
     found = list(_pictures(folder, set()))
-    files = [path for path in found if is_dicom(path)]
     told: list[tuple[str, str]] = [] if aside is None else aside
-    series = _series_rows(folder, files, told)
+    indexes = [path for path in found if is_index(path)]
+    discs = [row for index in indexes for row in _disc_rows(folder, index, found, told)]
+    files = [path for path in found if is_dicom(path)]
+    series = [*discs, *_series_rows(folder, files, told)]
     pictures = [path for path in found if path not in set(files)] if files else found
     if series and not pictures:
         return series
-    if files and not pictures:
+    if (files or told) and not pictures:
         raise BadTable(
             f"{folder}: expected a folder with scans, received DICOM files of which none is one: "
-            f"{', '.join(sorted({reason for _, reason in told}))}. To judge one anyway, name its file."
+            f"{', '.join(sorted({reason for _, reason in told})) or 'no image'}. "
+            "To judge one anyway, name its file."
         )
     if not pictures:
         raise BadTable(
@@ -94,15 +98,43 @@ def read_folder(folder: Path, aside: list[tuple[str, str]] | None = None) -> lis
     return rows + series
 
 
+def _disc_rows(folder: Path, place: Path, found: list[Path], aside: list[tuple[str, str]]) -> list[Row]:
+    """Return the rows of what a DICOMDIR names; what else lies below it is taken out of those `found`.
+
+    One that cannot be read is set aside, and its folder taken as any other.
+    """
+    if place not in found:  # below another one, and taken out with it
+        return []
+    disc = place.parent.relative_to(folder)
+    found.remove(place)
+    try:
+        index = read_index(place)
+    except UnreadableScan:
+        aside.append((_text(disc / place.name), "an index that cannot be read: its folder is taken instead"))
+        return []
+    named = {file for study in index.studies for file in study.files}
+    others = [path for path in found if path not in named and path.is_relative_to(place.parent)]
+    found[:] = [path for path in found if not path.is_relative_to(place.parent)]
+    aside += [(_text(path.relative_to(folder)), "not named by the DICOMDIR") for path in others]
+    like = _row(folder, place, None)
+    return [row for name, series in series_named(index) for row in _rows_of(disc / name, series, like, aside)]
+
+
+def _rows_of(name: Path, series: Series, like: Row, aside: list[tuple[str, str]]) -> list[Row]:
+    """Return the row of a series that is a scan, else none; without a group: that is told by its header."""
+    if series.aside is not None:
+        aside.append((_text(name), series.aside))
+        return []
+    volume = None if series.volume is None else str(series.volume)
+    return [replace(like, path=series.path, name=_text(name), group=None, volume=volume)]
+
+
 def _series_rows(folder: Path, files: list[Path], aside: list[tuple[str, str]]) -> list[Row]:
-    """Return a row for each DICOM series that is a scan, without a group: that is told by its header."""
-    rows = []
+    """Return a row for each DICOM series that is a scan."""
+    rows: list[Row] = []
     for place, series in series_below(files):
-        name = _text(place.relative_to(folder) / series.name)
-        if series.aside is not None:
-            aside.append((name, series.aside))
-        else:
-            rows.append(replace(_row(folder, series.path, None), name=name, group=None))
+        name = place.relative_to(folder) / series.name
+        rows += _rows_of(name, series, _row(folder, series.path, None), aside)
     return rows
 
 

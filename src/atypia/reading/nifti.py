@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atypia.errors import UnreadableScan
+from atypia.reading.cutting import MEAN
 from atypia.reading.picture import check_regular, reason
 from atypia.reading.volume import Grid, Volume
 
@@ -23,7 +25,12 @@ MAX_VOXELS = 2**27
 
 _KIND = "a NIfTI volume (.nii, .nii.gz)"
 _AGAIN = "Fetch or export the file again."
+_CHOOSE = (
+    "Choose one of them, counted from 0, or their mean: --volume 0 or --volume mean with 'atypia fit' or "
+    "'atypia score', or the column volume of a table."
+)
 _LONGEST_HEADER = 2**26
+_MOST_VALUES = 2**31
 _SIZES = {348: "ni1 n+1", 540: "ni2 n+2"}
 # Of BIDS: the last part of a file's name says what was measured.
 _SEQUENCE_OF = {"T1w": "T1", "T2w": "T2", "FLAIR": "FLAIR"}
@@ -43,14 +50,31 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(NIFTI_SUFFIXES)
 
 
+def holds_several(path: Path) -> bool:
+    """Tell by its header whether a NIfTI file holds several volumes; not where it cannot be read."""
+    import nibabel
+
+    try:
+        return len([side for side in nibabel.load(path).shape[3:] if side > 1]) > 0
+    except Exception:  # damaged files draw almost any exception; reading them gives the reason
+        return False
+
+
 def read_nifti(
-    path: Path, *, name: str | None = None, group: str | None = None, max_voxels: int = MAX_VOXELS
+    path: Path,
+    *,
+    name: str | None = None,
+    group: str | None = None,
+    volume: str | None = None,
+    max_voxels: int = MAX_VOXELS,
 ) -> Volume:
     """Read a NIfTI-1 or NIfTI-2 file of one volume, compressed or not, on its own grid.
 
+    Of a file with a fourth axis `volume` names one, by its number from 0, or MEAN for the mean of all.
+
     Values are scaled by the header's slope and intercept. Voxels that are NaN or infinite become 0, and where
     a constant background lies between the values of the brain, as 0 does in a z-scored volume without its
-    skull, it is set to the lowest of them: `notes` tell of both. Further axes must have the length 1.
+    skull, it is set to the lowest of them: `notes` tell of both.
     Raises UnreadableScan for whatever is no sound volume of at most `max_voxels`; the size is checked before
     more than the header is decompressed.
     """
@@ -60,22 +84,25 @@ def read_nifti(
             zipped = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             if not zipped:
-                return _read(path, raw, name, group, max_voxels)
+                return _read(path, raw, name, group, volume, max_voxels)
             with gzip.GzipFile(fileobj=raw) as file:
-                return _read(path, cast(BinaryIO, file), name, group, max_voxels)
+                found = _read(path, cast(BinaryIO, file), name, group, volume, max_voxels)
+                file.read(1)  # reaches the checksum, which tells of damaged bits
+                return found
     except UnreadableScan:
         raise
     except Exception as error:  # damaged files draw almost any exception from the decoders
         raise UnreadableScan(path, "a whole NIfTI volume", *reason(error)) from error
 
 
-def _read(path: Path, file: BinaryIO, name: str | None, group: str | None, max_voxels: int) -> Volume:
-    image = _opened(path, file, max_voxels)
+def _read(
+    path: Path, file: BinaryIO, name: str | None, group: str | None, volume: str | None, max_voxels: int
+) -> Volume:
+    image = _opened(path, file, volume, max_voxels)
     kind = image.get_data_dtype()
     if kind.kind not in "iufb":
         raise UnreadableScan(path, "one grey value for each voxel", f"values of the type {kind}")
-    pixels = image.get_fdata(dtype=np.float32, caching="unchanged").reshape(_sides(path, image.shape))
-    pixels, notes = _cleaned(path, pixels)
+    pixels, notes = _cleaned(path, _values(image, _sides(path, image.shape, volume), volume))
     if not (image.header["sform_code"] or image.header["qform_code"]):
         notes.append("the header does not say how the patient lay: right, front and up are guessed")
     sequence = _SEQUENCE_OF.get(stem_of(path).rpartition("_")[2])
@@ -91,7 +118,27 @@ def _read(path: Path, file: BinaryIO, name: str | None, group: str | None, max_v
     )
 
 
-def _opened(path: Path, file: BinaryIO, max_voxels: int) -> Nifti1Image:
+def _values(image: Nifti1Image, sides: tuple[int, int, int], volume: str | None) -> Grid:
+    """Return the values of the one volume, of the one that is named, or their mean."""
+    count = int(np.prod(image.shape[3:], dtype=np.int64))
+    if count == 1:
+        return np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged")).reshape(sides)
+    stored, along = image.dataobj, [slice(None)] * image.ndim
+    axis = next(axis for axis in range(3, image.ndim) if image.shape[axis] > 1)
+
+    def one(number: int) -> NDArray[np.float64]:
+        along[axis] = slice(number, number + 1)
+        return np.asarray(stored[tuple(along)], np.float64).reshape(sides)
+
+    if volume != MEAN:
+        return one(int(volume or 0)).astype(np.float32)
+    total = one(0)
+    for number in range(1, count):
+        total += one(number)
+    return (total / count).astype(np.float32)
+
+
+def _opened(path: Path, file: BinaryIO, volume: str | None, max_voxels: int) -> Nifti1Image:
     """Check the header by itself, and return the image with nothing of it read."""
     import nibabel  # here, because few scans are volumes
     from nibabel.imageglobals import LoggingOutputSuppressor
@@ -112,27 +159,25 @@ def _opened(path: Path, file: BinaryIO, max_voxels: int) -> Nifti1Image:
         pair = magic == _SIZES[size].split()[0]
         received = "a header whose image is in another file" if pair else "something else"
         raise UnreadableScan(path, _KIND, received, "Convert it to one file that ends in .nii.gz.")
-    _check_size(path, header, max_voxels)
+    _check_size(path, header, volume, max_voxels)
     file.seek(0)
     with LoggingOutputSuppressor():
         image: Nifti1Image = image_kind.from_stream(file)
     return image
 
 
-def _check_size(path: Path, header: Any, max_voxels: int) -> None:
+def _check_size(path: Path, header: Any, volume: str | None, max_voxels: int) -> None:
     sides = [int(side) for side in header["dim"][1 : 1 + max(0, min(7, int(header["dim"][0])))]]
-    count = 1
-    for side in sides:
-        count *= side
+    count = math.prod(sides[:3])
     shown = "x".join(map(str, sides)) or "none"
     if not sides or min(sides) < 1:
         raise UnreadableScan(path, "a size of at least one voxel along each axis", f"{shown}", _AGAIN)
-    _sides(path, tuple(sides))
-    if count > max_voxels:
+    _sides(path, tuple(sides), volume)
+    if count > max_voxels or math.prod(sides) > _MOST_VALUES:
         raise UnreadableScan(
             path,
-            f"at most {max_voxels:,} voxels",
-            f"a header that tells of {shown} = {count:,}",
+            f"at most {max_voxels:,} voxels" + (f", {_MOST_VALUES:,} in all" if len(sides) > 3 else ""),
+            f"a header that tells of {shown} = {math.prod(sides):,}",
             "Make the volume smaller: such a size is a damaged file, or one made to exhaust memory.",
         )
     offset = float(header["vox_offset"])
@@ -140,16 +185,19 @@ def _check_size(path: Path, header: Any, max_voxels: int) -> None:
         raise UnreadableScan(path, "voxels soon after the header", f"voxels from byte {offset:.0f}", _AGAIN)
 
 
-def _sides(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return the three sides of a shape whose further axes have the length 1."""
-    if any(side > 1 for side in shape[3:]):
-        many = "x".join(map(str, shape))
-        raise UnreadableScan(
-            path,
-            "one volume of three axes",
-            f"a series of volumes ({many})",
-            "Choose one of them, or average them, and save it as a file of its own.",
-        )
+def _sides(path: Path, shape: tuple[int, ...], volume: str | None) -> tuple[int, int, int]:
+    """Return the three sides of a volume, where the further axes leave one, or the one that is named."""
+    further = [side for side in shape[3:] if side > 1]
+    many = "x".join(map(str, shape))
+    count = further[0] if further else 1
+    if len(further) > 1:
+        hint = "Save one of its volumes, or their mean, as a file of its own."
+        raise UnreadableScan(path, "one volume, or a series of them", f"five axes or more ({many})", hint)
+    if volume is None and further:
+        raise UnreadableScan(path, "one volume of three axes", f"a series of volumes ({many})", _CHOOSE)
+    if volume not in (None, MEAN) and int(volume) >= count:
+        received = f"one with {count}" if further else "one with a single volume"
+        raise UnreadableScan(path, f"a file with a volume {volume}, counted from 0", received, _CHOOSE)
     i, j, k = (*shape, 1, 1)[:3]
     return i, j, k
 

@@ -26,6 +26,7 @@ class Row:
     `plane`, `sequence` and `scanner` say how it was taken, where the table knows: strata as well.
     Of a volume, `path` is its file and each row is one slice: `slice` counts along the grid's own axis across
     `plane`. A row of a volume without it is one that was not parted into slices, as where it cannot be read.
+    `volume` names one of several in its file: by its number, from 0, or `mean` for the mean of all.
     `strip` is the method by which scalp and skull are taken off the volume first.
     """
 
@@ -40,6 +41,7 @@ class Row:
     sequence: str | None = None
     scanner: str | None = None
     slice: int | None = None
+    volume: str | None = None
     strip: str = WHOLE
 
 

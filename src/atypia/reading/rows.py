@@ -18,7 +18,7 @@ def read_row(row: Row, *, enough: int | None = None) -> Scan:
     Raises UnreadableScan.
     """
     if row.slice is not None and row.plane is not None:
-        volume = open_volume(row.path, row.strip)
+        volume = open_volume(row.path, row.strip, row.volume)
         scan = volume.slice(row.plane, row.slice)
         place = position(volume, row.plane, row.slice)
         return replace(scan, name=row.name, group=row.group, position=place)

@@ -11,14 +11,15 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from atypia.errors import BadOption, BadTable, OutputError
+from atypia.reading.cutting import MEAN
 from atypia.reading.folder import label_of
 from atypia.reading.row import HEALTHY_SPLITS, LABELS, SPLITS, STRATA, Row, real_paths
-from atypia.reading.volume import PLANES, slice_name
+from atypia.reading.volume import PLANES, slice_name, volume_name
 from atypia.reading.volumes import is_volume
 
 TABLE_SUFFIXES = (".csv", ".parquet")
-COLUMNS = ("path", "label", "split", "group", "kind", "mask", *STRATA, "slice")
-_WHERE_KNOWN = (*STRATA, "slice")
+COLUMNS = ("path", "label", "split", "group", "kind", "mask", *STRATA, "slice", "volume")
+_WHERE_KNOWN = (*STRATA, "slice", "volume")
 
 _Record = dict[str, str | None]
 
@@ -124,9 +125,11 @@ def _row(place: str, record: _Record, root: Path) -> Row:
     if not path or not path.strip() or "\0" in path:
         raise _bad(place, "a path", repr(path or ""), "Every row needs the path of its scan.")
     plane, index = (record.get("plane") or "").strip(), _slice(place, record, root / path)
+    volume = _volume(place, record, root / path)
+    whole = path if volume is None else f"{path}:{volume_name(volume)}"
     row = Row(
         path=root / path,
-        name=path if index is None else f"{path}:{slice_name(plane, index)}",
+        name=whole if index is None else f"{whole}:{slice_name(plane, index)}",
         label=_word(place, "label", record.get("label"), LABELS),
         split=_word(place, "split", record.get("split"), SPLITS),
         group=(record.get("group") or "").strip() or None,
@@ -136,6 +139,7 @@ def _row(place: str, record: _Record, root: Path) -> Row:
         sequence=(record.get("sequence") or "").strip() or None,
         scanner=(record.get("scanner") or "").strip() or None,
         slice=index,
+        volume=volume,
     )
     _refuse_misplaced(place, row)
     return row
@@ -151,6 +155,16 @@ def _slice(place: str, record: _Record, path: Path) -> int | None:
     if number and not number.isdecimal():
         raise _bad(place, "the number of a slice, from 0", repr(number))
     return int(number) if number else None
+
+
+def _volume(place: str, record: _Record, path: Path) -> str | None:
+    """Return which volume of its file a row is of; None where the file holds one, or a picture."""
+    name = (record.get("volume") or "").strip().lower()
+    if not name or not is_volume(path):
+        return None
+    if name != MEAN and not name.isdecimal():
+        raise _bad(place, f"the number of a volume in its file, from 0, or {MEAN}", repr(name))
+    return name if name == MEAN else str(int(name))
 
 
 def _word(place: str, column: str, value: str | None, allowed: tuple[str, ...]) -> str | None:
@@ -188,7 +202,7 @@ def _refuse_misplaced(place: str, row: Row) -> None:
 def _refuse_duplicates(file: Path, numbers: list[int], rows: list[Row]) -> None:
     seen: dict[object, int] = {}
     for number, row, file_path in zip(numbers, rows, real_paths(row.path for row in rows), strict=True):
-        path = (file_path, row.slice is None or (row.plane, row.slice))
+        path = (file_path, row.volume, row.slice is None or (row.plane, row.slice))
         if path in seen:
             raise _bad(
                 _place(file, number),
@@ -229,7 +243,8 @@ def _record(row: Row, root: Path) -> tuple[str | None, ...]:
     mask = _relative(row.mask, root) if row.mask else None
     strata = (getattr(row, name) for name in STRATA)
     index = None if row.slice is None else str(row.slice)
-    return (_relative(row.path, root), row.label, row.split, row.group, row.kind, mask, *strata, index)
+    place = _relative(row.path, root)
+    return (place, row.label, row.split, row.group, row.kind, mask, *strata, index, row.volume)
 
 
 def _columns(records: list[tuple[str | None, ...]]) -> dict[str, Sequence[str | None]]:

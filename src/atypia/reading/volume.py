@@ -33,6 +33,15 @@ def slice_name(plane: str, index: int) -> str:
     return f"{_SHORT[plane]}{index:03d}"
 
 
+def volume_name(volume: str) -> str:
+    """Return the short name of one of the volumes of a file, which follows the name of the file.
+
+    >>> volume_name("3"), volume_name("mean")
+    ('vol3', 'mean')
+    """
+    return f"vol{volume}" if volume.isdecimal() else volume
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """One volume as it was read.

@@ -13,14 +13,14 @@ import numpy as np
 from atypia.errors import BadTable, UnreadableScan
 from atypia.in_order import in_order
 from atypia.progress import progress
-from atypia.reading.cutting import AS_IT_IS, WHOLE, Cutting
+from atypia.reading.cutting import AS_IT_IS, MEAN, WHOLE, Cutting
 from atypia.reading.dicom import is_dicom, one_per_series, read_dicom
 from atypia.reading.head_extent import with_head
-from atypia.reading.nifti import NIFTI_SUFFIXES, is_nifti, read_nifti
+from atypia.reading.nifti import NIFTI_SUFFIXES, holds_several, is_nifti, read_nifti
 from atypia.reading.planes import planes_to_cut, too_coarse
 from atypia.reading.row import Row
 from atypia.reading.stripping import strip
-from atypia.reading.volume import PLANES, Volume, slice_name
+from atypia.reading.volume import PLANES, Volume, slice_name, volume_name
 from atypia.scan import Mask
 
 VOLUME_SUFFIXES = NIFTI_SUFFIXES
@@ -35,13 +35,14 @@ def is_volume(path: Path) -> bool:
     return is_nifti(path) or is_dicom(path)
 
 
-def open_volume(path: Path, stripped: str = WHOLE) -> Volume:
+def open_volume(path: Path, stripped: str = WHOLE, volume: str | None = None) -> Volume:
     """Read a volume, or return it from memory where it was read just before; threads may share it.
 
-    Its name is that of the file; by `stripped`, a method of `strip`, its skull is taken off.
+    Its name is that of the file; by `stripped`, a method of `strip`, its skull is taken off. Of a file that
+    holds several, `volume` names one: see Row.
     Raises UnreadableScan, and MissingTool for a tool that is not installed.
     """
-    return _SCANS.get(path, stripped)
+    return _SCANS.get(path, stripped, volume)
 
 
 def open_mask_volume(path: Path) -> Volume:
@@ -55,7 +56,10 @@ def with_slices(rows: Sequence[Row], cutting: Cutting = AS_IT_IS) -> list[Row]:
     A volume whose row names no plane is cut in those of `cutting` for which it is not too coarse; without
     any, in that of acquisition. One that cannot be read or cut keeps a row, and reading that gives the error.
     """
-    rows = [row if row.slice is None else replace(row, strip=cutting.strip) for row in rows]
+    rows = [
+        _chosen(row, cutting.volume) if row.slice is None else replace(row, strip=cutting.strip)
+        for row in rows
+    ]
     if not any(_is_whole(row) for row in rows):
         return rows
     rows = one_per_series(rows)
@@ -74,7 +78,7 @@ def list_slices(row: Row) -> list[Row]:
     Raises UnreadableScan where volume or mask cannot be read or do not fit together, or the volume is too
     coarse for the plane.
     """
-    volume = open_volume(row.path, row.strip)
+    volume = open_volume(row.path, row.strip, row.volume)
     plane = _plane(row, volume)
     if (reason := too_coarse(volume, plane)) is not None:
         raise UnreadableScan(
@@ -107,7 +111,8 @@ def mask_slice(row: Row) -> Mask:
         raise ValueError(f"{row.name}: expected a slice with a mask")
     if not is_volume(row.mask):
         raise UnreadableScan(row.mask, f"a mask that is a volume ({', '.join(VOLUME_SUFFIXES)})", "another")
-    volume, mask = open_volume(row.path, row.strip), open_mask_volume(row.mask)
+    volume = open_volume(row.path, row.strip, row.volume)
+    mask = open_mask_volume(row.mask)
     if not same_grid(volume, mask):
         raise UnreadableScan(
             row.mask,
@@ -134,6 +139,13 @@ def _is_whole(row: Row) -> bool:
     return row.slice is None and is_volume(row.path)
 
 
+def _chosen(row: Row, volume: str | None) -> Row:
+    """Let a row of a NIfTI file that holds several volumes name one, where it names none itself."""
+    if volume is None or row.volume is not None or not is_nifti(row.path) or not holds_several(row.path):
+        return row
+    return replace(row, volume=volume, name=f"{row.name}:{volume_name(volume)}")
+
+
 def _slices_or_row(row: Row, cutting: Cutting) -> list[Row]:
     if not _is_whole(row):
         return [row]
@@ -141,7 +153,7 @@ def _slices_or_row(row: Row, cutting: Cutting) -> list[Row]:
     if row.plane is not None or not planes:
         return _slices_in(row)
     try:
-        cut = planes_to_cut(open_volume(row.path, row.strip), planes)
+        cut = planes_to_cut(open_volume(row.path, row.strip, row.volume), planes)
     except UnreadableScan:
         return [row]
     return [one for plane in cut or planes[:1] for one in _slices_in(replace(row, plane=plane))]
@@ -174,16 +186,16 @@ def _labelled(row: Row, mask: Mask) -> Row:
 class _Recent:
     """Keeps the volumes read last: two at least, and more while they are small."""
 
-    def __init__(self, read: Callable[[Path], Volume]) -> None:
+    def __init__(self, read: Callable[[Path, str | None], Volume]) -> None:
         self._read = read
-        self._kept: OrderedDict[tuple[str, str, int, int], Volume] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str | None, str, int, int], Volume] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, path: Path, stripped: str = WHOLE) -> Volume:
+    def get(self, path: Path, stripped: str = WHOLE, volume: str | None = None) -> Volume:
         """Return a volume, its skull taken off; the second thread that wants one waits for the first."""
         with self._lock:
-            key = (stripped, *_identity(path))
-            found = self._kept.pop(key, None) or strip(self._read(path), stripped)
+            key = (stripped, volume, *_identity(path))
+            found = self._kept.pop(key, None) or strip(self._read(path, volume), stripped)
             self._kept[key] = found
             while len(self._kept) > _KEPT and sum(v.pixels.nbytes for v in self._kept.values()) > _KEPT_BYTES:
                 self._kept.popitem(last=False)
@@ -198,8 +210,12 @@ def _identity(path: Path) -> tuple[str, int, int]:
     return str(path.absolute()), status.st_mtime_ns, status.st_size
 
 
-def _read(path: Path) -> Volume:
-    return read_dicom(path) if is_dicom(path) else read_nifti(path)
+def _read(path: Path, volume: str | None) -> Volume:
+    if not is_dicom(path):
+        return read_nifti(path, volume=volume)
+    if volume == MEAN:
+        raise UnreadableScan(path, "the number of a volume in a DICOM file, from 0", volume)
+    return read_dicom(path, volume=None if volume is None else int(volume))
 
 
 _SCANS, _MASKS = _Recent(_read), _Recent(_read)

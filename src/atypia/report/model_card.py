@@ -157,6 +157,22 @@ def _identity(screener: Screener, card: Mapping[str, Any]) -> Iterator[tuple[str
     yield "sees", f"{cropped}, {preparation['size']}x{preparation['size']} pixels"
     yield "fitted", f"{origin.get('fitted', 'unknown')}, Atypia {origin.get('atypia', 'unknown')}"
     yield "seed", str(origin.get("seed", "unknown"))
+    if made := origin.get("optimised"):
+        yield "optimised", _optimised(made)
+
+
+def _optimised(made: Mapping[str, Any]) -> str:
+    agreed = "unknown" if made["spearman"] is None else f"{made['spearman']:.4f}"
+    told = (
+        f"{made['precision']} by {made['runtime']}; rank correlation with the original's scores {agreed} on "
+        f"{made['healthy_scans']} healthy scans"
+    )
+    if made["recalibrated"]:
+        told += ", from which the threshold was learned anew"
+    if effect := made.get("effect"):
+        low, high = effect["interval"]
+        told += f"; AUROC changed by {effect['change']:+.4f} ({low:+.4f} to {high:+.4f})"
+    return told
 
 
 def _learned(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -264,6 +280,8 @@ def _limits(screener: Screener, card: Mapping[str, Any]) -> Iterator[str]:
         yield "The share of healthy scans that it flags is not guaranteed."
     if not card.get("fitness"):
         yield "It does not check that a scan is fit to be judged: CT or a photograph gets a score as well."
+    if (origin.get("optimised") or {}).get("precision") == "int8":
+        yield "Its 8-bit networks may score a little otherwise on a processor of another kind."
     if not evaluations:
         yield "How well it finds anything was never measured, as far as is recorded."
     elif min(entry["counts"]["abnormal"] for entry in evaluations) < FEW_ABNORMAL:

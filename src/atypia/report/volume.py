@@ -39,7 +39,7 @@ def write_volume_page(finding: VolumeFinding, maker: Maker, folder: Path) -> Pat
     """
     if finding.score is None:
         raise ValueError(f"{finding.name}: expected a volume of which a slice was judged")
-    volume = open_volume(finding.path)
+    volume = open_volume(finding.path, volume=finding.volume)
     with style.context("default"):
         plate = chart(
             "scores",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from atypia.detectors import Scores
 from atypia.loading import Loaded
 from atypia.preparation import Prepared
-from atypia.scan import Finding, Image
+from atypia.reading.row import Row
+from atypia.scan import Finding, Image, Scan
 from atypia.screener.healthy_map import HealthyMap
 from atypia.screener.origin import how_taken
 from atypia.screener.position_scale import PositionScale
@@ -56,7 +57,7 @@ class Judge:
     def _judged(
         self, item: Loaded, prepared: Prepared, scores: Scores, place: int, unfit: str | None
     ) -> Finding:
-        score, threshold, stratum = self._compared(item, float(scores.image[place]))
+        score, threshold, stratum = self.compared(item.source, item.position, float(scores.image[place]))
         expected = scores.reconstruction
         found = self._found(item, prepared, scores.map[place]) if unfit is None else None
         return Finding(
@@ -74,12 +75,14 @@ class Judge:
             region_map=found.to_input(prepared.geometry) if self.heatmaps and found is not None else None,
         )
 
-    def _compared(self, item: Loaded, score: float) -> tuple[float, Threshold, str | None]:
-        """Return the score in its final unit, the threshold that it is compared with, and its stratum."""
+    def compared(
+        self, source: Row | Scan, position: float | None, score: float
+    ) -> tuple[float, Threshold, str | None]:
+        """Return a score in its final unit, the threshold that it is compared with, and its stratum."""
         scale, known = self.position_scale, True
-        how = how_taken(item.source)
+        how = how_taken(source)
         if scale is not None:
-            score, known = scale.standardised(score, item.position, how["plane"])
+            score, known = scale.standardised(score, position, how["plane"])
         if scale is None or known:
             return (score, *self.threshold.for_scan(how))
         threshold, stratum = replace(self.threshold, calibration=scale.unplaced).for_scan(how)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from atypia.datasets.split import calibration_split
-from atypia.errors import BadTable, NotEnoughScans
+from atypia.errors import BadTable, NotEnoughScans, UnreadableScan
 from atypia.loading import Loaded
 from atypia.reading.collection import Collection, Row
+from atypia.reading.volumes import is_volume, list_slices
 from atypia.scan import Scan
 from atypia.threshold import FEWEST as FEWEST_CALIBRATION
 
@@ -72,11 +73,20 @@ def _share(scans: Collection, seed: int) -> tuple[Sequence[Row], Sequence[Row]]:
     if len(scans) < FEWEST:
         raise NotEnoughScans(
             f"{scans.source}: expected at least {FEWEST} healthy scans, received {len(scans)}. "
-            "Give a folder or table with more."
+            f"Give a folder or table with more.{''.join(_unparted(scans))}"
         )
     fewest = FEWEST_CALIBRATION / max(len(scans), FEWEST)
     train, held_out = calibration_split(scans, max(CALIBRATION_SHARE, fewest), seed)
     return train.rows, held_out.rows
+
+
+def _unparted(scans: Collection) -> Iterator[str]:
+    """Yield why the first few volumes gave no slices."""
+    for row in [row for row in scans if row.slice is None and is_volume(row.path) and row.path.exists()][:3]:
+        try:
+            list_slices(row)
+        except UnreadableScan as error:
+            yield f"\n  {error}"
 
 
 def _demand_healthy(part: Items, scans: Scans) -> None:

@@ -27,7 +27,7 @@ from atypia.screener.fitness_parts import packed, reasons, unpacked
 from atypia.screener.healthy_map import HealthyMap
 from atypia.screener.judging import Judge
 from atypia.screener.learned_files import LEARNED_FILES, NONE, Fingerprints, checked, fingerprints
-from atypia.screener.origin import check_strata, planes_of, strip_of
+from atypia.screener.origin import are_apart, check_strata, planes_of, strip_of, volume_of
 from atypia.screener.parting import Items, Scans, demand_enough, part_scans
 from atypia.screener.position_scale import PositionScale, unplaced
 from atypia.screener.prepared_folder import PreparedFolder, prepare_to_folder, scratch
@@ -43,7 +43,7 @@ class Screener:
     `by_position` compares slices of volumes with healthy slices of the same position; by default where what
     is kept aside are slices of volumes of enough patients. Scores are then standard deviations.
     `planes_` are those of the scans learned from, where they are known: volumes are to be cut in them.
-    `strip_` is how the skull was taken off the volumes learned from.
+    `strip_` is how the skull was taken off the volumes learned from, `volume_` which of those in one file.
     `records` keeps what audits and evaluations found, for its model card.
 
     >>> Screener(rule="quantile", parameter=0.95).rule
@@ -63,6 +63,7 @@ class Screener:
     position_scale_: PositionScale | None = None
     planes_: tuple[str, ...] = ()
     strip_: str = WHOLE
+    volume_: str | None = None
     report_: FitReport | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     records: dict[str, Any] = field(default_factory=dict)
@@ -106,7 +107,8 @@ class Screener:
             sources = [item for item in held_out if id(item) not in lost_sources]
             positions, by_position = aside.positions, self.by_position
             rehearse(self.rule, self.parameter, sources, self.strata, positions, by_position)
-            fitness = Fitness.learn(learned, aside, seed=seed) if self.fitness else None
+            apart = are_apart(train, held_out)
+            fitness = Fitness.learn(learned, aside, seed=seed, apart=apart) if self.fitness else None
             lost_learned = {id(item.source) for item in lost}
             groups = tuple(item.group for item in train if id(item) not in lost_learned)
             context = FitContext(folder, seed, resume, self._labelled(labelled, folder), groups)
@@ -126,7 +128,7 @@ class Screener:
             len(learned), len(aside), names, unplaced(self.by_position, positions, sources)
         )
         self.threshold_, self.healthy_map_, self.fitness_ = threshold, healthy_map, fitness
-        self.planes_, self.strip_ = planes_of(train), strip_of(train)
+        self.planes_, self.strip_, self.volume_ = planes_of(train), strip_of(train), volume_of(train)
         grouped = any(item.group is not None and not is_cluster(item.group) for item in train)
         self.provenance, self.records = provenance_of(self.report_, grouped=grouped, seed=seed), {}
         self.learned_files_ = fingerprints([*train, *held_out])
@@ -174,7 +176,7 @@ class Screener:
     @property
     def cutting(self) -> Cutting:
         """How volumes are to become slices for this Screener."""
-        return Cutting(self.planes_, self.strip_)
+        return Cutting(self.planes_, self.strip_, self.volume_)
 
     @property
     def _fitted(self) -> Threshold:
@@ -202,6 +204,7 @@ class Screener:
             "position_scale": None if self.position_scale_ is None else self.position_scale_.to_dict(),
             "planes": list(self.planes_),
             "strip": self.strip_,
+            "volume": self.volume_,
             "provenance": self.provenance,
             "records": self.records,
         }
@@ -242,6 +245,7 @@ class Screener:
             position_scale_=None if scale is None else PositionScale.from_dict(scale),
             planes_=tuple(head.get("planes", ())),
             strip_=str(head.get("strip", WHOLE)),
+            volume_=None if head.get("volume") is None else str(head["volume"]),
             provenance=dict(head["provenance"]),
             records=dict(head.get("records", {})),
             learned_files_=checked(learned_files),

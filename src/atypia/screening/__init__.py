@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from atypia.screening.job import Keeping, WatchedFile
 from atypia.screening.making import maker_of
-from atypia.screening.scoring import Tally, score_to_folder
+from atypia.screening.scoring import score_to_folder
+from atypia.screening.tally import Tally
 
-__all__ = ["Tally", "maker_of", "score_to_folder"]
+__all__ = ["Keeping", "Tally", "WatchedFile", "maker_of", "score_to_folder"]

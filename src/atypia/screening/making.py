@@ -22,11 +22,12 @@ def maker_of(screener: Screener, file: Path | None = None, name: str | None = No
         detector=screener.detector.name,
         version=version("atypia"),
         heat_scale=screener.heat_scale,
-        sha256=None if file is None else _hash(file),
+        sha256=None if file is None else hash_of(file),
         rule="" if threshold is None else guarantee(threshold),
     )
 
 
-def _hash(file: Path) -> str:
+def hash_of(file: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,6 @@ from typing import Self
 
 from atypia.errors import UnreadableScan
 from atypia.reading.row import Row
-from atypia.reading.volumes import is_volume
 from atypia.scan import Finding
 from atypia.screener import Screener
 from atypia.screening.results import Result
@@ -25,9 +24,10 @@ class VolumesToFolder:
     """Writes `volumes.KIND`, `volume_regions.KIND` and the results asked for, a volume at a time.
 
     With `pictures` the slices to look at are drawn as well. With `keep_identifiers` the table of volumes
-    names patient, study and series of DICOM. The findings must have heat maps. Use it in a
-    `with` statement; `finish` before it ends. `regions` counts those written, `folders` are those with
-    results, and `left_out` says, by the kind of a result, why it was not made of some volume.
+    names patient, study and series of DICOM. `before` is the number of volumes before the first.
+    The findings must have heat maps. Use it in a `with` statement; `finish` before it ends. `regions` counts
+    those written, `folders` are those with results, and `left_out` says, by the kind of a result, why it was
+    not made of some volume.
     """
 
     def __init__(
@@ -40,10 +40,11 @@ class VolumesToFolder:
         *,
         pictures: bool,
         keep_identifiers: bool = False,
+        before: int = 0,
     ) -> None:
         # Only where groups are patients can a volume be compared with healthy ones.
         threshold = screener.threshold_ if screener.provenance.get("grouped") else None
-        self._gathering = VolumeGathering(threshold, maps=True, planes=screener.planes_)
+        self._gathering = VolumeGathering(threshold, maps=True, planes=screener.planes_, before=before)
         self._rows = VolumesWriter(out / f"volumes.{kind}", keep_identifiers=keep_identifiers)
         self._regions = VolumeRegionsWriter(out / f"volume_regions.{kind}")
         self._maker, self._out, self._results, self._pictures = maker, out, results, pictures
@@ -53,7 +54,7 @@ class VolumesToFolder:
 
     @property
     def count(self) -> int:
-        """The number of volumes so far."""
+        """The number of volumes so far, with those before."""
         return self._gathering.count
 
     @property
@@ -116,8 +117,3 @@ def _pictures(finding: VolumeFinding, maker: Maker, out: Path) -> Sequence[Path]
 
 
 _PICTURES = Result(_pictures, ("heatmaps/*.png",))
-
-
-def has_volumes(scans: Iterable[Row]) -> bool:
-    """Tell whether any of the scans is a slice of a volume, or a volume that could not be parted."""
-    return any(row.slice is not None or is_volume(row.path) for row in scans)

@@ -1,49 +1,29 @@
-"""Judging many scans into a folder: findings, their regions and, where asked, a picture of each."""
+"""Judging many scans into a folder, so that what is done is never done again."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from atypia.atomic import not_written
+from atypia.destination import held
+from atypia.errors import AtypiaError
 from atypia.progress import progress
 from atypia.reading.collection import Collection, Row
-from atypia.reading.rows import read_row
-from atypia.scan import Finding
 from atypia.screener import Screener
+from atypia.screening.job import Job, Keeping, job_of
+from atypia.screening.journal import Journal
 from atypia.screening.making import maker_of
-from atypia.screening.of_volumes import VolumesToFolder, has_volumes
+from atypia.screening.of_shard import TABLES, WRITTEN, Asked, judge_shard
+from atypia.screening.plan import shards_of
 from atypia.screening.results import results_of
+from atypia.screening.tally import Counts, Tally
 from atypia.volume_finding import Maker
-from atypia.writing.heatmap import write_heatmap
-from atypia.writing.regions import RegionsWriter
 from atypia.writing.table import FindingsWriter
 
-
-@dataclass(frozen=True)
-class Tally:
-    """What came of a folder of scans, and where its tables are; `judged` counts neither other kind.
-
-    `folders` are those with results of volumes. `left_out` says, by the kind of a result that was asked for,
-    why it was not made of some scan.
-    """
-
-    judged: int
-    flagged: int
-    unreadable: int
-    table: Path
-    regions: int = 0
-    regions_table: Path | None = None
-    unfit: int = 0
-    volumes: int = 0
-    volumes_table: Path | None = None
-    volume_regions: int = 0
-    volume_regions_table: Path | None = None
-    folders: tuple[Path, ...] = ()
-    left_out: dict[str, str] = field(default_factory=dict)
+_AS_USUAL = Keeping()
 
 
 def score_to_folder(
@@ -56,74 +36,95 @@ def score_to_folder(
     results: Sequence[str] = (),
     maker: Maker | None = None,
     keep_identifiers: bool = False,
+    keeping: Keeping = _AS_USUAL,
 ) -> Tally:
     """Write findings, regions and, where asked, pictures below `out`; raise OutputError.
 
     They are `findings.KIND`, `regions.KIND` and `heatmaps/NAME.png`; where there are volumes, also
     `volumes.KIND` and `volume_regions.KIND`, with `heatmaps` for each `heatmaps/volume-NUMBER.nii.gz`, its
-    mask and pictures of a few slices, and those `results` that are named, out of RESULTS.
+    mask and pictures of a few slices, and those `results` that are named, out of RESULTS. All appear, and
+    those of an earlier run vanish, when the last scan is judged.
     A scan that cannot be read or judged is one row with its error; the others go on. With `judge_all` a
     scan that was not taken like those learned from is judged as well. `maker` says in the results which
     Screener this is. With `keep_identifiers` the table of volumes names patient, study and series of DICOM,
     which else stand in DICOM results alone. Raises BadOption for a result that is not known, MissingExtra
     where one cannot be made.
+
+    Meanwhile what is done is kept in `out`, as `keeping` says: after an interruption the same call goes on
+    from there, if `maker` has the hash of the Screener. Raises OutputError where another job holds the
+    folder, or another was interrupted there, and ArtefactError where the Screener's file became another.
     """
+    FindingsWriter(out / f"findings.{kind}")  # refuses another kind before the work begins
     kinds = results_of([*results, *(["nifti"] if heatmaps else [])])
-    table, regions_table = out / f"findings.{kind}", out / f"regions.{kind}"
-    judged = flagged = unreadable = unfit = regions = 0
-    scale, of_volumes = screener.heat_scale, has_volumes(scans)
-    findings = screener.score(scans, heatmaps=heatmaps or of_volumes, judge_all=judge_all)
-    found = progress(findings, total=len(scans), label="scoring")
-    with ExitStack() as stack:
-        writer = stack.enter_context(FindingsWriter(table))
-        places = stack.enter_context(RegionsWriter(regions_table))
-        volumes = None
-        if of_volumes:
-            volumes = stack.enter_context(
-                VolumesToFolder(
-                    screener,
-                    maker or maker_of(screener),
-                    out,
-                    kind,
-                    kinds,
-                    pictures=heatmaps,
-                    keep_identifiers=keep_identifiers,
-                )
-            )
-        for row, finding in zip(scans, found, strict=True):
-            writer.write(finding)
-            places.write(finding)
-            if volumes is not None:
-                volumes.add(row, finding)
-            regions += len(finding.regions)
-            judged += finding.flagged is not None
-            unfit += finding.unfit is not None
-            flagged += finding.flagged is True
-            unreadable += finding.error is not None
-            if heatmaps and finding.error is None and row.slice is None:
-                _draw(row, finding, out / "heatmaps", scale)
-        if volumes is not None:
-            volumes.finish()
-    tally = Tally(judged, flagged, unreadable, table, regions, regions_table, unfit)
-    if volumes is None:
-        return replace(tally, left_out=dict.fromkeys(results, "it is made of volumes, and there are none"))
-    return replace(
-        tally,
-        volumes=volumes.count,
-        volumes_table=volumes.table,
-        volume_regions=volumes.regions,
-        volume_regions_table=volumes.regions_table,
-        folders=tuple(sorted(volumes.folders)),
-        left_out=volumes.left_out,
+    shards, volumes = shards_of(scans.rows, keeping.shard)
+    asked = Asked(
+        screener, maker or maker_of(screener), kinds, heatmaps, judge_all, keep_identifiers, volumes > 0
+    )
+    options = {"--format": kind, "--results": ",".join(results_of(results)), **_options(asked, keeping)}
+    job = job_of(scans, asked.maker.sha256, options)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with held(out):
+            anew = keeping.anew or asked.maker.sha256 is None
+            journal = Journal(out, job, scans.rows, shards, kind, anew=anew)
+            kept = len(scans) - sum(map(len, journal.left))
+            counts = _all_judged(journal, asked, scans.rows, keeping)
+    except OSError as error:
+        raise _noted(not_written(out, error), error) from error
+    tally = _tally(counts, out, kind, kept)
+    if volumes:
+        return tally
+    left_out = dict.fromkeys(results, "it is made of volumes, and there are none")
+    return replace(tally, volumes_table=None, volume_regions_table=None, left_out=tally.left_out | left_out)
+
+
+def _all_judged(journal: Journal, asked: Asked, rows: Sequence[Row], keeping: Keeping) -> Counts:
+    """Judge the shards that are left, put all results where they belong, and return what came of them."""
+    left = sum(map(len, journal.left))
+    ticks = progress(range(left), total=len(rows), label="scoring", done=len(rows) - left)
+    try:
+        for shard in journal.left:
+            with journal.shard(shard) as (folder, told):
+                part = rows[shard.start : shard.stop]
+                told.append(judge_shard(asked, part, folder, journal.kind, before=shard.before, ticks=ticks))
+            if keeping.watched is not None:
+                keeping.watched.demand_same(asked.maker.sha256)
+        return journal.finish(*WRITTEN)
+    except (AtypiaError, KeyboardInterrupt, OSError) as error:
+        if journal.done:
+            error.add_note(journal.told)
+        raise
+    finally:
+        journal.give_up_if_empty()
+
+
+def _options(asked: Asked, keeping: Keeping) -> Job:
+    """Return what the results depend on beside the Screener and the scans, as a user knows it."""
+    return {
+        "the Screener's name": asked.maker.name,
+        "--heatmaps": asked.heatmaps,
+        "--judge-all": asked.judge_all,
+        "--keep-identifiers": asked.keep_identifiers,
+        "--threads": keeping.threads,
+        "--shard": keeping.shard,
+    }
+
+
+def _tally(counts: Counts, out: Path, kind: str, kept: int) -> Tally:
+    numbers: dict[str, Any] = dict(counts.numbers)
+    tables: dict[str, Any] = {f"{table}_table": out / f"{table}.{kind}" for table in TABLES[1:]}
+    return Tally(
+        table=out / f"{TABLES[0]}.{kind}",
+        folders=tuple(out / folder for folder in counts.folders),
+        left_out=counts.left_out,
+        kept=kept,
+        **numbers,
+        **tables,
     )
 
 
-def _draw(row: Row, finding: Finding, folder: Path, scale: tuple[float, float]) -> None:
-    pixels = read_row(row).pixels
-    write_heatmap(finding, pixels, folder / f"{_file_name(row.name)}.png", scale=scale)
-
-
-def _file_name(name: str) -> str:
-    """Return a name that is one file's, differs for different scans and holds nothing odd."""
-    plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:80]
-    return f"{plain}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}"
+def _noted(error: AtypiaError, cause: BaseException) -> AtypiaError:
+    """Return an error with what was noted of its cause."""
+    for note in getattr(cause, "__notes__", ()):
+        error.add_note(note)
+    return error

@@ -44,20 +44,22 @@ class VolumeGathering:
     `threshold` is that of a Screener whose groups are patients: then a volume has a p-value. With `maps` the
     findings must have heat maps, and the volumes have theirs, on their own grids, and regions. At most the
     maps of one volume are held. `planes` are those that the Screener knows: notes tell of those that a volume
-    is too coarse to be cut in.
+    is too coarse to be cut in. `before` is the number of volumes before the first.
     """
 
-    def __init__(self, threshold: Threshold | None, *, maps: bool, planes: Sequence[str] = ()) -> None:
-        self.count = 0
+    def __init__(
+        self, threshold: Threshold | None, *, maps: bool, planes: Sequence[str] = (), before: int = 0
+    ) -> None:
+        self.count = before
         self._threshold, self._maps, self._planes = threshold, maps, planes
         self._now: _Seen | None = None
 
     def add(self, row: Row, finding: Finding) -> VolumeFinding | None:
         """Add what was found of one scan; return the volume before, where the scan is none of its slices."""
-        done = None
-        if self._now is not None and _volume(row) != _volume(self._now.row):
+        done, volume_here = None, volume_of(row)
+        if self._now is not None and volume_here != volume_of(self._now.row):
             done = self.finish()
-        if row.slice is None and not is_volume(row.path):
+        if volume_here is None:
             return done
         if self._now is None:
             self.count += 1
@@ -94,7 +96,7 @@ class VolumeGathering:
                 Marked(seen.marks, across, seen.p_values, names), seen.heat, volume.affine
             )
         return VolumeFinding(
-            name=_volume(seen.row)[0],
+            name=_name(seen.row),
             path=seen.row.path,
             number=seen.number,
             plane=seen.row.plane,
@@ -117,6 +119,7 @@ class VolumeGathering:
             healthy_volumes=healthy,
             notes=() if volume is None else (*volume.notes, *not_cut(volume, self._planes)),
             error=seen.error,
+            volume=seen.row.volume,
         )
 
     def _among_healthy(self, row: Row, score: float | None) -> tuple[float | None, int | None]:
@@ -161,11 +164,20 @@ def _opened(row: Row) -> Volume | None:
     if row.slice is None:
         return None
     try:
-        return open_volume(row.path, row.strip)
+        return open_volume(row.path, row.strip, row.volume)
     except UnreadableScan:
         return None
 
 
-def _volume(row: Row) -> tuple[str, str | None]:
-    """Return the name of the volume that a row is of, or is, and the plane that it is cut in."""
-    return (row.name, None) if row.slice is None else (row.name.rpartition(":")[0], row.plane)
+def volume_of(row: Row) -> tuple[str, str | None] | None:
+    """Return the name of the volume that a row is of, or is, and the plane that it is cut in.
+
+    None where it is a picture. Rows that follow each other and have the same are of one volume.
+    """
+    if row.slice is None:
+        return (row.name, None) if is_volume(row.path) else None
+    return _name(row), row.plane
+
+
+def _name(row: Row) -> str:
+    return row.name if row.slice is None else row.name.rpartition(":")[0]

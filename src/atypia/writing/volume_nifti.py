@@ -31,7 +31,7 @@ def write_slices_to_look_at(finding: VolumeFinding, maker: Maker, folder: Path) 
     """Write each slice to look at first with its map, as PNG, and return the files; raise OutputError."""
     if finding.heat is None or finding.plane is None:
         return []
-    volume, written = open_volume(finding.path), []
+    volume, written = open_volume(finding.path, volume=finding.volume), []
     for index, name, found in zip(finding.look_at, finding.look_at_names, finding.top, strict=True):
         written.append(folder / f"volume-{finding.number:04}-{name}.png")
         pixels = volume.slice(finding.plane, index).pixels

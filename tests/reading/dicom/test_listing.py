@@ -118,15 +118,6 @@ def test_three_directions_in_a_series_are_a_localizer(tmp_path, slices, write_se
     assert len(collection.aside) == 3
 
 
-def test_a_dicomdir_stands_for_its_folder(tmp_path):
-    there = Path(pydicom.data.__file__).parent / "test_files" / "dicomdirtests"
-    shutil.copytree(there, tmp_path / "disc")
-    collection = read_collection(tmp_path / "disc" / "DICOMDIR")
-    assert {row.path.parent.name for row in collection} == {"CR1", "CR2", "CR3", "CT2", "CT5N"}
-    assert {row.slice for row in collection} == {None}
-    assert ("98892003/MR1/series-001", "a localizer") in collection.aside
-
-
 def test_whatever_comes_with_pydicom_is_listed_or_set_aside(tmp_path):
     there = Path(pydicom.data.__file__).parent / "test_files"
     shutil.copytree(there, tmp_path / "files")
@@ -138,7 +129,7 @@ def test_whatever_comes_with_pydicom_is_listed_or_set_aside(tmp_path):
         assert told.value.expected
 
 
-def test_an_enhanced_file_of_several_volumes_is_one_row_that_says_so(tmp_path, slices, write_enhanced):
+def test_each_volume_of_an_enhanced_file_is_cut_by_itself(tmp_path, slices, write_enhanced):
     def echoes(data):
         for index, own in enumerate(data.PerFrameFunctionalGroupsSequence):
             echo = pydicom.Dataset()
@@ -146,6 +137,33 @@ def test_an_enhanced_file_of_several_volumes_is_one_row_that_says_so(tmp_path, s
             own.MREchoSequence = [echo]
 
     write_enhanced(tmp_path / "e.dcm", slices, [0.0, 0.0, 5.0, 5.0, 10.0, 10.0, 15.0, 15.0], echoes)
-    (row,) = read_collection(tmp_path)
-    with pytest.raises(UnreadableScan, match="a DICOM file with one volume, received one with 2"):
-        read_row(row)
+    collection = read_collection(tmp_path)
+    assert [row.name for row in collection] == [
+        f"series-003{which}:ax{index:03}" for which in ("", "-2") for index in range(4)
+    ]
+    for row, image in zip(collection, slices[[0, 2, 4, 6, 1, 3, 5, 7]], strict=True):
+        assert np.array_equal(read_row(row).pixels, image * 2.0 - 1)
+    write_collection(collection, tmp_path / "table.csv")
+    again = read_collection(tmp_path / "table.csv")
+    assert [row.name for row in again][3:5] == ["e.dcm:vol0:ax003", "e.dcm:vol1:ax000"]
+    assert np.array_equal(read_row(again.rows[5]).pixels, slices[3] * 2.0 - 1)
+
+
+def test_any_name_of_an_enhanced_file_stands_for_all_its_volumes(tmp_path, slices, write_enhanced):
+    def stacks(data):
+        for index, own in enumerate(data.PerFrameFunctionalGroupsSequence):
+            content = pydicom.Dataset()
+            content.StackID = str(index // 4)
+            own.FrameContentSequence = [content]
+
+    file = write_enhanced(tmp_path / "e.dcm", slices, [0.0, 5.0, 10.0, 15.0] * 2, stacks)
+    assert [row.name for row in read_collections([file, tmp_path])][3:5] == [
+        "series-003:ax003", "series-003-2:ax000",
+    ]  # fmt: skip
+    with (tmp_path / "table.csv").open("w", newline="") as table:
+        csv.writer(table).writerows([("path", "label"), ("e.dcm", "normal")])
+    rows = read_collection(tmp_path / "table.csv").rows
+    assert [row.name for row in rows][3:5] == ["e.dcm:vol0:ax003", "e.dcm:vol1:ax000"]
+    for volume, told in ((None, "the number of one in it, received one with 2"), ("2", "with 2 volumes")):
+        with pytest.raises(UnreadableScan, match=told):
+            read_row(replace(rows[0], volume=volume))

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from pydicom import Dataset
 
 from atypia.reading.dicom import read_dicom
 from atypia.reading.nifti import read_nifti
@@ -151,3 +152,29 @@ def test_brats_as_dicom_reads_and_scores_as_nifti_does(
             scores.append([float(row["score"]) for row in csv.DictReader(file)])
     assert len(scores[0]) == 12
     assert scores[1] == pytest.approx(scores[0], rel=1e-4)
+
+
+def test_each_volume_of_an_enhanced_file_has_a_row_and_a_map(
+    tmp_path, head, write_enhanced, nearest_file, atypia
+):
+    def echoes(data):
+        planted(data, 0)
+        for index, own in enumerate(data.PerFrameFunctionalGroupsSequence):
+            echo = Dataset()
+            echo.EffectiveEchoTime = 20 + 60 * (index // len(head))
+            own.MREchoSequence = [echo]
+
+    places = [5.0 * index for index in range(len(head))] * 2
+    file = write_enhanced(tmp_path / "study" / "e.dcm", np.concatenate([head, head[::-1]]), places, echoes)
+    out = tmp_path / "out"
+    done = atypia("score", nearest_file, file, "-o", out, "--judge-all", "--results", "nifti,sr")
+    assert done.code == 0, done.err
+    assert (
+        "--results sr: nothing was written of some scans: e.dcm: expected an enhanced file of one" in done.err
+    )
+    with (out / "volumes.csv").open(newline="") as table:
+        assert [row["volume"] for row in csv.DictReader(table)] == ["series-003", "series-003-2"]
+    first, second = (
+        np.asarray(nibabel.load(out / "heatmaps" / f"volume-000{number}.nii.gz").dataobj) for number in (1, 2)
+    )
+    assert np.allclose(first, second[:, :, ::-1], rtol=1e-3, atol=1e-6)

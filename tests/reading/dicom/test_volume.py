@@ -11,7 +11,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
 from atypia.errors import UnreadableScan
-from atypia.reading.dicom import first_file, read_dicom, read_series
+from atypia.reading.dicom import read_dicom, read_series, series_of
 
 
 def one(folder: Path):
@@ -24,7 +24,7 @@ def test_a_shuffled_series_is_sorted_by_place(tmp_path, slices, write_series):
     volume = read_dicom(files[5])
     assert volume.pixels.dtype == np.float32
     assert np.array_equal(volume.pixels, slices.transpose(2, 1, 0))
-    assert volume.path == files[0] == first_file(files[3])
+    assert volume.path == files[0] == series_of(files[3]).path
     assert volume.name == "series-003"
     assert volume.spacing == (0.75, 1.5, 5.0)
     assert (volume.sequence, volume.modality, volume.plane, volume.notes) == ("T2", "MR", "axial", ())

@@ -14,9 +14,10 @@ from atypia.errors import UnreadableScan
 from atypia.reading.dicom.dataset import is_dicom
 from atypia.reading.dicom.frame import Frame
 from atypia.reading.dicom.header import read_frames
+from atypia.reading.dicom.index import Missing, Study, is_index
 from atypia.reading.dicom.parting import part_frames, part_places, without_repeats
 from atypia.reading.dicom.pixels import read_images
-from atypia.reading.dicom.stack import Stack, to_stack
+from atypia.reading.dicom.stack import MOST_MISSING, Stack, to_stack
 
 _STRAY = "a localizer, or a stray image: fewer than three of its direction in a series of several"
 
@@ -26,13 +27,15 @@ class Series:
     """A volume that a folder holds, or why it is none.
 
     `name` is `series-` and the number that the scanner's console shows; what shares it is numbered on.
-    `path` is the file of its first slice, `files` are all. `aside` says why a folder does not list it, though
-    it can be read where its file is named. `error` says why it cannot be read at all.
+    `path` is the file of its first slice, `files` are all. `volume` is its number, from 0, among the volumes
+    of that file, where there are several. `aside` says why a folder does not list it, though it can be read
+    where its file is named. `error` says why it cannot be read at all.
     """
 
     name: str
     path: Path
     files: frozenset[Path]
+    volume: int | None = None
     stack: Stack | None = None
     aside: str | None = None
     error: UnreadableScan | None = None
@@ -46,7 +49,26 @@ def read_series(folder: Path, files: Iterable[Path] | None = None) -> tuple[Seri
     """
     if files is None:
         files = sorted(file for file in folder.iterdir() if file.is_file() and is_dicom(file))
-    return _read(tuple((file, *_stamp(file)) for file in files if file.name.upper() != "DICOMDIR"))
+    return _read(_stamped(file for file in files if not is_index(file)))
+
+
+def read_study(study: Study) -> tuple[Series, ...]:
+    """Return what the files of a study hold that an index names, in whatever folders they lie.
+
+    Images that are not there are told in the notes of their series; where they are more than a fifth of it,
+    that is its error.
+    """
+    return _read(_stamped(study.files), study.missing)
+
+
+def volumes_in(path: Path, beside: Iterable[Series]) -> list[Series]:
+    """Return the volumes that a file is part of; those set aside only where there are no others."""
+    holding = [series for series in beside if path in series.files]
+    return [series for series in holding if series.aside is None] or holding
+
+
+def _stamped(files: Iterable[Path]) -> tuple[tuple[Path, int, int], ...]:
+    return tuple((file, *_stamp(file)) for file in files)
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -55,7 +77,9 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=32)
-def _read(stamped: tuple[tuple[Path, int, int], ...]) -> tuple[Series, ...]:
+def _read(
+    stamped: tuple[tuple[Path, int, int], ...], missing: tuple[Missing, ...] = ()
+) -> tuple[Series, ...]:
     frames: dict[str, list[Frame]] = defaultdict(list)
     found: list[Series] = []
     for path, _, _ in stamped:
@@ -68,9 +92,48 @@ def _read(stamped: tuple[tuple[Path, int, int], ...]) -> tuple[Series, ...]:
             found.append(Series(path.name, path, frozenset({path}), aside="an object without an image"))
         for frame in images:
             frames[frame.series or str(path)].append(frame)
-    for series in frames.values():
-        found += _of_one_uid(series)
-    return tuple(sorted(_with_own_names(found), key=lambda series: (series.name, series.path)))
+    absent = {one.series: one for one in missing}
+    for uid, series in frames.items():
+        found += _without_some(list(_of_one_uid(series)), absent.pop(uid, None), len(series))
+    found += [_without_all(one) for one in absent.values()]
+    named = sorted(_with_own_names(found), key=lambda series: (series.name, series.path))
+    return tuple(_numbered(named))
+
+
+def _without_some(found: list[Series], missing: Missing | None, there: int) -> list[Series]:
+    """Tell of images that an index names and that are not there."""
+    if missing is None:
+        return found
+    counted = f"{missing.count} of {missing.count + there} images that the DICOMDIR names"
+    few = missing.count <= MOST_MISSING * (missing.count + there)
+    return [
+        replace(one, stack=replace(one.stack, notes=(*one.stack.notes, f"{counted} are not there")))
+        if few and one.stack is not None
+        else replace(one, stack=None, error=one.error or _gone(one.path, counted))
+        for one in found
+    ]
+
+
+def _without_all(missing: Missing) -> Series:
+    counted = f"all {missing.count} images that the DICOMDIR names"
+    return Series(
+        _name(missing.series_number),
+        missing.first,
+        frozenset({missing.first}),
+        error=_gone(missing.first, counted),
+    )
+
+
+def _gone(path: Path, counted: str) -> UnreadableScan:
+    return UnreadableScan(path, "a whole series", f"one without {counted}", "Copy the whole disc again.")
+
+
+def _numbered(found: Sequence[Series]) -> Iterator[Series]:
+    """Number the volumes of files that hold several."""
+    for series in found:
+        within = volumes_in(series.path, found)
+        several = len(within) > 1 and series in within
+        yield replace(series, volume=within.index(series)) if several else series
 
 
 def _of_one_uid(frames: Sequence[Frame]) -> Iterator[Series]:
@@ -117,9 +180,12 @@ def _one_volume(frames: Sequence[Frame], aside: str | None, repeats: int) -> Ser
 def _series(
     frames: Sequence[Frame], *, aside: str | None = None, error: UnreadableScan | None = None
 ) -> Series:
-    number = frames[0].series_number
-    name = "series" if number is None else f"series-{number:03d}"
-    return Series(name, frames[0].path, frozenset(frame.path for frame in frames), aside=aside, error=error)
+    files = frozenset(frame.path for frame in frames)
+    return Series(_name(frames[0].series_number), frames[0].path, files, aside=aside, error=error)
+
+
+def _name(number: int | None) -> str:
+    return "series" if number is None else f"series-{number:03d}"
 
 
 def _same(one: Frame, other: Frame) -> bool:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from atypia.errors import UnreadableScan
-from atypia.reading.dicom.dataset import number, numbers, open_dataset, part, text
+from atypia.reading.dicom.dataset import AGAIN, number, numbers, open_dataset, part, text
 from atypia.reading.dicom.exclusion import why_aside, why_unusable
 from atypia.reading.dicom.frame import Frame
 from atypia.reading.dicom.patient_key import group_of
 from atypia.reading.dicom.sequence import Timing, name_sequence
 
 MAX_FRAMES = 20_000
+_MR_IMAGES = {f"1.2.840.10008.5.1.4.1.1.4{kind}" for kind in ("", ".1", ".3", ".4")}
 
 
 def read_frames(path: Path) -> tuple[Frame, ...]:
@@ -23,6 +24,10 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
     Raises UnreadableScan where the header cannot be read.
     """
     data = open_dataset(path, pixels=False)
+    if number(data, "Rows") is None and _is_image(data):
+        raise UnreadableScan(
+            path, "a whole DICOM image", "a header that is cut short or lacks its size", AGAIN
+        )
     if text(data, "SOPClassUID") == "" or number(data, "Rows") is None:
         return ()
     try:
@@ -35,6 +40,12 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
         raise UnreadableScan(
             path, "a DICOM header as the standard has it", "a malformed one", "Export the series again."
         ) from None
+
+
+def _is_image(data: Any) -> bool:
+    """Tell by its class whether an object is an MR image, where the header still says or the file does."""
+    kinds = {text(data, "SOPClassUID"), text(getattr(data, "file_meta", None), "MediaStorageSOPClassUID")}
+    return bool(kinds & _MR_IMAGES)
 
 
 def _common(path: Path, data: Any) -> Frame:

@@ -9,7 +9,8 @@ import numpy as np
 
 from atypia.errors import UnreadableScan
 from atypia.reading.dicom.dataset import is_dicom
-from atypia.reading.dicom.folder import Series, read_series
+from atypia.reading.dicom.folder import Series, read_series, read_study, volumes_in
+from atypia.reading.dicom.index import index_over
 from atypia.reading.dicom.pixels import check_size, read_images
 from atypia.reading.dicom.stack import MOST_MISSING, Stack, listed
 from atypia.reading.nifti import MAX_VOXELS
@@ -19,49 +20,57 @@ from atypia.reading.volume import Grid, Volume
 _KIND = "a file of a DICOM series"
 
 
-def first_file(path: Path) -> Path:
-    """Return the file of the first slice of the series that a file belongs to; the file itself where none."""
-    try:
-        return series_of(path).path
-    except UnreadableScan:
-        return path
+def series_of(path: Path, volume: int | None = None) -> Series:
+    """Return the series that a file belongs to, of several in it the one of the number `volume`, from 0.
+
+    Raises UnreadableScan where the file cannot be read, or holds several volumes and none is named, or fewer.
+    """
+    found = all_series_of(path)
+    if not found:
+        received = "a list of files or an object without an image"
+        raise UnreadableScan(path, "a DICOM file with an image", received)
+    if volume is None and len(found) > 1:
+        raise UnreadableScan(
+            path,
+            "a DICOM file with one volume, or the number of one in it",
+            f"one with {len(found)}",
+            "Name it by its number, from 0, in the column volume of a table.",
+        )
+    if volume is not None and volume >= len(found):
+        held = "one volume" if len(found) == 1 else f"{len(found)} volumes"
+        raise UnreadableScan(path, f"a DICOM file with a volume {volume}, counted from 0", f"one with {held}")
+    return found[volume or 0]
 
 
-def series_of(path: Path) -> Series:
-    """Return the series, among those of its folder, that a file belongs to.
+def all_series_of(path: Path) -> list[Series]:
+    """Return the series that a file belongs to: one, or each volume of an enhanced file; none without image.
 
-    Raises UnreadableScan where the file cannot be read, or holds several volumes of which none is the first.
+    What belongs together a DICOMDIR above the file tells, else it lies in one folder.
+    Raises UnreadableScan where the file cannot be read.
     """
     check_regular(path, _KIND)
     if not is_dicom(path):
         raise UnreadableScan(path, _KIND, "a file of another kind")
     try:
-        beside = read_series(path.parent)
+        index = index_over(path)
+        study = index.study_of(path) if index is not None else None
+        beside = read_series(path.parent) if study is None else read_study(study)
     except OSError:  # the folder may not be listed, or changes meanwhile
         beside = read_series(path.parent, [path])
-    holding = [series for series in beside if path in series.files]
-    if len(holding) > 1:
-        listed = [series for series in holding if series.aside is None]
-        holding = listed or holding
-    if len(holding) != 1:
-        raise UnreadableScan(
-            path,
-            "a DICOM file with one volume",
-            f"one with {len(holding)}" if holding else "a list of files or an object without an image",
-            "Export each echo, direction or time as a series of its own.",
-        )
-    return holding[0]
+    return volumes_in(path, beside)
 
 
-def read_dicom(path: Path, *, name: str | None = None, max_voxels: int = MAX_VOXELS) -> Volume:
-    """Read the series that a file belongs to, from the files of its folder, as one volume.
+def read_dicom(
+    path: Path, *, name: str | None = None, volume: int | None = None, max_voxels: int = MAX_VOXELS
+) -> Volume:
+    """Read the series that a file belongs to, of several in it the one of the number `volume`, as one volume.
 
     The first axis of the grid runs along the rows of the images, the second down their columns, the third
     from slice to slice; slices that are missing, or cannot be read, hold
     the least of the other values. `path` becomes the file of the
     first slice, `group` a keyed hash of the patient's id. Raises UnreadableScan.
     """
-    series = series_of(path)
+    series = series_of(path, volume)
     if series.stack is None:
         raise _again(series.error) or UnreadableScan(path, "an MR image", series.aside or "another object")
     stack, first = series.stack, series.stack.frames[0]

@@ -26,6 +26,8 @@ _APART, _MOSTLY_APART = 0.01, 0.1
 # In a head with its scalp the brain, eroded, is at most this share of it; beyond, there is no scalp.
 _BARE = 0.85
 _LEAST_ML, _MOST_ML = 300.0, 2500.0
+# A head that is seen from the vertex to below the brain is larger with its scalp.
+_BARE_ML = 2000.0
 
 
 def brain_mask(volume: Volume) -> Voxels:
@@ -35,15 +37,18 @@ def brain_mask(volume: Volume) -> Voxels:
     enough: the least erosion whose deepest piece does not reach the head's surface is taken, that piece is
     grown back within the tissue, and what it encloses is filled. After S. Sandor and R. Leahy,
     "Surface-based labeling of cortical anatomy using a deformable atlas", IEEE Trans. Med. Imaging 16
-    (1997) 41, section III, with the size of the erosion found here instead of fixed. Of a volume without a
-    scalp all that is not background is returned. It knows no faces: optic nerves and muscles may stay, and
-    where fluid is dark the rim of the cortex may go.
+    (1997) 41, section III, with the size of the erosion found here instead of fixed. Of a volume that has no
+    scalp, as its constant background and its size tell, all that is not background is returned. It knows no
+    faces: optic nerves and muscles may stay, and where fluid is dark the rim of the cortex may go.
     Raises UnreadableScan where nothing of the size of a brain is found.
     """
     coarse, spacing = _coarse(volume)
     head, tissue = _head(coarse, spacing), _tissue(coarse)
     depth = ndimage.distance_transform_edt(head, sampling=spacing)
     millilitres = math.prod(spacing) / 1000
+    level = _constant_background(volume.pixels)
+    if level is not None and _LEAST_ML <= np.count_nonzero(head) * millilitres <= _BARE_ML:
+        return np.asarray(volume.pixels != level)
     found = _core(tissue & head, depth, spacing, _MOST_ML / millilitres)
     size = 0.0 if found is None else float(np.count_nonzero(found)) * millilitres
     if found is None or not _LEAST_ML <= size <= _MOST_ML:
@@ -54,6 +59,13 @@ def brain_mask(volume: Volume) -> Voxels:
             "Look at the volume; or give no --strip, or another tool for it.",
         )
     return _on_grid(found, volume.pixels.shape)
+
+
+def _constant_background(pixels: NDArray[np.float32]) -> np.float32 | None:
+    """Return the one value that fills the sides of the grid; None where noise does, as scanners leave it."""
+    faces = np.concatenate([pixels[place].ravel() for place in (0, -1)])
+    level = np.float32(np.median(faces))
+    return level if np.count_nonzero(faces == level) > 0.98 * faces.size else None
 
 
 def _coarse(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:

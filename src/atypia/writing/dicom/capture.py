@@ -40,7 +40,7 @@ def write_capture(finding: VolumeFinding, maker: Maker, folder: Path) -> Sequenc
         return []
     source = read_source(finding)
     lineage = lineage_of(finding, maker, source)
-    volume = open_volume(finding.path)
+    volume = open_volume(finding.path, volume=finding.volume)
     written = []
     for rank, index in enumerate(finding.look_at, start=1):
         picture = draw(finding, maker, volume, index)

@@ -83,6 +83,13 @@ def read_source(finding: VolumeFinding) -> Source:
     Raises UnreadableScan where it cannot be read, or says too little for a result to refer to it.
     """
     path = finding.path
+    if finding.volume is not None:
+        raise UnreadableScan(
+            path,
+            "an enhanced file of one volume, for results that refer to it",
+            "one of several",
+            "Export each as a series of its own.",
+        )
     series = series_of(path)
     if series.stack is None:
         raise UnreadableScan(path, "a series of MR images", "another object")

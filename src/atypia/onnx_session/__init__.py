@@ -1,0 +1,19 @@
+"""ONNX graphs opened alike for encoders and detectors, each by the runtime that is written in it."""
+
+from __future__ import annotations
+
+from atypia.onnx_session.listening import Feed, listening
+from atypia.onnx_session.runtimes import ONNXRUNTIME, RUNTIMES, demand_runtime, marked, runtime_of
+from atypia.onnx_session.session import Session, open_session
+
+__all__ = [
+    "ONNXRUNTIME",
+    "RUNTIMES",
+    "Feed",
+    "Session",
+    "demand_runtime",
+    "listening",
+    "marked",
+    "open_session",
+    "runtime_of",
+]
