@@ -67,7 +67,7 @@ def test_defaults_of_fit_are_those_of_the_library():
 def test_every_choice_of_fit_is_an_option():
     options = {option.name for option in fit.fit.params}
     # Those of the scans, not of the Screener.
-    others = {"scans", "out", "root", "seed", "cluster", "allow_leak", "planes", "strip"}
+    others = {"scans", "out", "root", "seed", "cluster", "allow_leak", "planes", "strip", "volume"}
     assert {item.name for item in fields(FitChoice)} == options - others
 
 
