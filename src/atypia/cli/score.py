@@ -210,7 +210,8 @@ def score(
         click.echo(shipped.UNCALIBRATED, err=True)
     _tell(tally, out / "heatmaps" if heatmaps else None)
     for left, why in tally.left_out.items():
-        click.echo(f"--results {left}: nothing was written of some scans: {why}", err=True)
+        asked = left if left == "pictures" else f"--results {left}"
+        click.echo(f"{asked}: nothing was written of some scans: {why}", err=True)
     click.get_current_context().exit(1 if tally.unreadable or tally.unfit else 0)
 
 

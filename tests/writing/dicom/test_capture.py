@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pydicom
 import pytest
@@ -25,6 +27,16 @@ def test_each_slice_to_look_at_is_a_picture_in_the_study(classic, maker, tmp_pat
         assert one.PatientOrientation == ["L", "P"]
         assert str(one.PatientName) == "Müller^Quentin"
         assert one.StudyInstanceUID == by_uid[source.ReferencedSOPInstanceUID].StudyInstanceUID
+
+
+def test_text_that_is_burnt_into_the_source_is_told_of(classic, maker, tmp_path):
+    for file in classic.files:
+        data = pydicom.dcmread(file)
+        data.BurnedInAnnotation = "YES"
+        data.save_as(tmp_path / file.name)
+    found = replace(classic.finding, path=tmp_path / classic.files[0].name)
+    made = [pydicom.dcmread(file) for file in write_capture(found, maker, tmp_path / "out")]
+    assert [one.BurnedInAnnotation for one in made] == ["YES"] * 3
 
 
 def test_the_notice_is_burnt_in_below_two_panels_of_square_pixels(classic, maker):

@@ -145,7 +145,9 @@ def _capture(
         **lineage.general("sc", rank),
     )
     made.copy_patient_and_study_information(first)
-    made.ConversionType, made.BurnedInAnnotation = "WSD", "NO"
+    made.ConversionType = "WSD"
+    # What is drawn names nobody; what the source has burnt in is drawn with it.
+    made.BurnedInAnnotation = "YES" if first.get("BurnedInAnnotation") == "YES" else "NO"
     made.BodyPartExamined = "BRAIN"
     made.ImageComments = RESEARCH_USE_ONLY
     made.SourceImageSequence = _references(source, index)
