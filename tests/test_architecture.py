@@ -11,8 +11,8 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 LINES = (  # from the top; rooms on one line do not know each other
     ("__init__", "__main__"),
-    ("cli", "service", "cluster"),
-    ("demo", "reference", "comparison"),
+    ("cli", "service"),
+    ("demo", "reference", "comparison", "cluster"),
     ("study", "screening", "audit", "optimising"),
     ("report", "writing"),
     ("evaluation", "monitoring"),
@@ -30,7 +30,7 @@ LINES = (  # from the top; rooms on one line do not know each other
         "artefact",
         "destination",
     ),
-    ("atomic", "cache", "keras_backend", "onnx_session", "overlay", "pretrained", "volume_finding"),
+    ("atomic", "cache", "keras_backend", "onnx_session", "overlay", "pretrained", "remote", "volume_finding"),
     ("errors", "scan", "progress", "in_order", "notice"),
 )
 HEIGHT = {room: -line for line, rooms in enumerate(LINES) for room in rooms}
@@ -91,8 +91,8 @@ def test_imports_for_annotations_alone_do_not_count(tmp_path):
 
 
 def loaded_by(code: str) -> set[str]:
-    """Run code in a new interpreter and return the packages that it has loaded."""
-    told = f"import sys\n{code}\nprint('loaded', *{{name.partition('.')[0] for name in sys.modules}})"
+    """Run code in a new interpreter and return the packages and modules that it has loaded."""
+    told = f"import sys\n{code}\nprint('loaded', *sys.modules)"
     out = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False)
     assert out.returncode == 0, out.stderr
     return set(out.stdout.splitlines()[-1].split())
@@ -102,6 +102,13 @@ def test_scoring_loads_nothing_that_trains():
     loaded = loaded_by("import atypia.screener, atypia.detectors, atypia.screening, atypia.study")
     assert "onnxruntime" in loaded
     assert loaded.isdisjoint({"keras", "tensorflow", "tf2onnx", "torch", "jax"})
+
+
+def test_scoring_loads_what_it_needs_and_little_else():
+    loaded = loaded_by("import atypia.screener, atypia.screening")
+    assert "scipy" in loaded
+    late = {"matplotlib", "h5py", "scipy.stats", "scipy.spatial", "sklearn", "pyarrow", "pydicom", "nibabel"}
+    assert loaded.isdisjoint(late)
 
 
 def test_help_loads_nothing_that_computes():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -54,6 +53,8 @@ def heat_share(heatmap: Image, scale: HeatScale) -> NDArray[np.float64]:
 
 def heat_colours(heat: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the colours (..., 3) in [0, 1] of places on the scale."""
+    from matplotlib import colormaps
+
     return np.asarray(colormaps["inferno"](_DARKEST + (1 - _DARKEST) * heat)[..., :3])
 
 

@@ -8,6 +8,7 @@ before it found alike.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -72,6 +73,7 @@ def _lattice() -> Batch:
     return np.array([(*down, *across) for down, across in product(ends, repeat=2)], np.float32)
 
 
+@cache
 def _readings() -> tuple[Batch, Batch]:
     """Return what reads a coarse picture through each frame, (256, 81 * 256), and where that is inside it."""
     unit = np.eye(_COARSE * _COARSE, dtype=np.float32).reshape(-1, _COARSE, _COARSE)
@@ -81,17 +83,17 @@ def _readings() -> tuple[Batch, Batch]:
 
 
 _FRAMES = _lattice()
-_READ, _INSIDE = _readings()
 
 
 def _about(ones: Batch, twos: Batch) -> tuple[Batch, Batch]:
     """Return the best frame (N, 4) of a lattice, and the correlation that it gives, on a coarse grid."""
     ones, twos = (_coarse(pictures).reshape(len(pictures), -1) for pictures in (ones, twos))
-    counts = _INSIDE.sum(1)
-    seen = (twos @ _READ).reshape(len(twos), len(_FRAMES), -1) * _INSIDE
+    read, inside = _readings()
+    counts = inside.sum(1)
+    seen = (twos @ read).reshape(len(twos), len(_FRAMES), -1) * inside
     mean, power = seen.sum(2) / counts, (seen * seen).sum(2)
-    shared = np.einsum("np,nfp->nf", ones, seen) - (ones @ _INSIDE.T) * mean
-    power_ones = (ones * ones) @ _INSIDE.T - (ones @ _INSIDE.T) ** 2 / counts
+    shared = np.einsum("np,nfp->nf", ones, seen) - (ones @ inside.T) * mean
+    power_ones = (ones * ones) @ inside.T - (ones @ inside.T) ** 2 / counts
     found = shared / np.sqrt(np.maximum(power_ones * (power - counts * mean * mean), 1e-3))
     best = found.argmax(1)
     return _FRAMES[best], found[np.arange(len(found)), best]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from atypia.copies.descriptor import Descriptor, Numbers
 from atypia.copies.pose import INVERSE, POSES
@@ -40,7 +40,7 @@ class Candidates:
 
 def find_candidates(waves: Numbers, descriptor: Descriptor, *, workers: int = 2) -> Candidates:
     """Return the pairs worth a closer look, each once in a pose; of a picture there are at most KEPT."""
-    tree = KDTree(descriptor(waves))
+    tree = scipy.spatial.KDTree(descriptor(waves))
     blocks = [slice(start, start + BLOCK) for start in range(0, len(waves), BLOCK)]
     shown = progress(blocks, total=len(blocks), label="comparing pictures", unit="block")
     parts = [_near(waves, descriptor, tree, block, workers) for block in shown]
@@ -53,7 +53,7 @@ def find_candidates(waves: Numbers, descriptor: Descriptor, *, workers: int = 2)
 
 
 def _near(
-    waves: Numbers, descriptor: Descriptor, tree: KDTree, block: slice, workers: int
+    waves: Numbers, descriptor: Descriptor, tree: scipy.spatial.KDTree, block: slice, workers: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8], Numbers]:
     count = min(NEAREST + 1, tree.n)
     found = [

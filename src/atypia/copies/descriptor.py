@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
-import scipy.linalg
+import scipy
 from numpy.typing import NDArray
 
 from atypia.copies.pose import POSES, posed_waves

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.special import log_ndtr, logsumexp
 
 from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
@@ -205,7 +204,7 @@ def combined(normal: Array, rule: str) -> Array:
         return np.asarray(normal.sum(axis=0) / np.sqrt(len(normal)))
     if rule == "max":
         return np.asarray(normal.max(axis=0))
-    logarithms = norm.logsf(normal)
+    logarithms = log_ndtr(-normal.astype(np.float64))
     if rule == "fisher":
         return np.asarray(-2 * logarithms.sum(axis=0))
     return np.asarray(logsumexp(-logarithms, axis=0) - np.log(len(normal)))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,6 +45,8 @@ def read_layers(path: Path, expected: Mapping[str, Shapes]) -> dict[str, Arrays]
 
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             yield file
