@@ -23,7 +23,7 @@ from atypia.reading.collection import Collection, read_collection
 from atypia.screener import Screener
 from atypia.study import read_study
 
-WAYS = (("onnxruntime", "int8"), ("openvino", "fp32"), ("openvino", "int8"))
+WAYS = (("onnxruntime", "int8"), ("openvino", "fp32"), ("openvino", "bf16"), ("openvino", "int8"))
 HEAD = "way | whole, times as fast | detector | rank correlation | shift | refused | AUROC before | change"
 
 

@@ -12,8 +12,11 @@
     │   └── NewerArtefact          3
     ├── WeightsError               4   pretrained weights are missing, wrong or do not reach far enough
     ├── DownloadFailed             4   a public data set could not be fetched
+    ├── StoreFailed                4   an object store does not answer, or refuses our credentials
+    ├── ClusterFailed              4   a cluster cannot be reached, has no room, or is gone
     ├── MissingExtra               4   an optional part of the installation is needed
     ├── MissingTool                4   another program is needed that is not installed
+    ├── MissingInstructions        4   this processor cannot compute as a Screener was optimised to
     ├── TrainingDiverged           5   the loss is no longer a number
     ├── ScoresDiffer               7   an optimised Screener scores otherwise than the original
     └── OutputError                6   a result could not be written
@@ -95,6 +98,18 @@ class DownloadFailed(AtypiaError):
     exit_code = 4
 
 
+class StoreFailed(AtypiaError):
+    """An object store does not answer, or refuses our credentials."""
+
+    exit_code = 4
+
+
+class ClusterFailed(AtypiaError):
+    """A cluster cannot be reached, has no room, or is gone."""
+
+    exit_code = 4
+
+
 class MissingExtra(AtypiaError):
     """An optional part of the installation is needed."""
 
@@ -112,6 +127,12 @@ class MissingExtra(AtypiaError):
 
 class MissingTool(AtypiaError):
     """Another program is needed that is not installed."""
+
+    exit_code = 4
+
+
+class MissingInstructions(AtypiaError):
+    """This processor cannot compute as a Screener was optimised to."""
 
     exit_code = 4
 

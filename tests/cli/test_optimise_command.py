@@ -118,3 +118,19 @@ def test_nothing_to_do_and_wrong_scans_are_told(atypia, nearest_file, phantom_ta
     assert "healthy scans alone" in run(*out, "--healthy", labelled)
     assert "received 8" in run(*out, "--healthy", phantom_table)
     assert not (tmp_path / "x.atypia").exists()
+
+
+def test_bfloat16_by_openvino_and_nothing_else(atypia, nearest_file, others, tmp_path):
+    healthy = ("--healthy", others / "healthy", "--precision", "bf16")
+    refused = atypia("optimise", nearest_file, "-o", tmp_path / "a.atypia", *healthy)
+    assert refused.code == 2
+    assert "openvino, which offers bf16" in refused.err
+    openvino = pytest.importorskip("openvino")
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor does not compute in bfloat16")
+    words = ("--runtime", "openvino", "--recalibrate")
+    made = atypia("optimise", nearest_file, "-o", tmp_path / "b.atypia", *healthy, *words)
+    assert made.code == 0, made.err
+    graphs = read_artefact(tmp_path / "b.atypia").graphs.values()
+    assert {runtime_of(graph) for graph in graphs} == {"openvino-bf16"}
+    assert Screener.load(tmp_path / "b.atypia").provenance["optimised"]["spearman"] > 0.9

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from atypia.encoders.graph import GraphBuilder
-from atypia.errors import BadOption, CorruptArtefact, MissingExtra
+from atypia.errors import BadOption, CorruptArtefact, MissingExtra, MissingInstructions
 from atypia.onnx_session import RUNTIMES, listening, marked, open_session, runtime_of, runtimes
 
 
@@ -41,7 +41,7 @@ def test_a_runtime_that_is_not_known_is_refused(graph):
 
 def test_openvino_gives_what_onnx_runtime_gives(graph, pixels):
     pytest.importorskip("openvino")
-    usual, other = (open_session(marked(graph, runtime), "A graph", 1) for runtime in RUNTIMES)
+    usual, other = (open_session(marked(graph, runtime), "A graph", 1) for runtime in RUNTIMES[:2])
     assert [(put.name, put.type, len(put.shape)) for put in other.get_inputs()] == [
         (put.name, put.type, len(put.shape)) for put in usual.get_inputs()
     ]
@@ -49,6 +49,26 @@ def test_openvino_gives_what_onnx_runtime_gives(graph, pixels):
     expected = usual.run(None, {"pixels": pixels})[0]
     for names in (None, ["deep"]):
         np.testing.assert_allclose(other.run(names, {"pixels": pixels})[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_gives_nearly_what_float32_gives_where_the_processor_has_it(graph, pixels):
+    openvino = pytest.importorskip("openvino")
+    reduced = marked(graph, "openvino-bf16")
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        with pytest.raises(MissingInstructions):
+            open_session(reduced, "A graph")
+        return
+    found = open_session(reduced, "A graph").run(None, {"pixels": pixels})[0]
+    expected = open_session(graph, "A graph").run(None, {"pixels": pixels})[0]
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_a_processor_without_bfloat16_is_told(graph, monkeypatch):
+    openvino = pytest.importorskip("openvino")
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32", "INT8"])
+    with pytest.raises(MissingInstructions, match="avx512_bf16"):
+        open_session(marked(graph, "openvino-bf16"), "A graph")
 
 
 def test_openvino_keeps_what_it_gave_when_it_runs_again(graph, pixels):
@@ -68,7 +88,7 @@ def test_without_openvino_the_command_that_installs_it_is_told(graph, monkeypatc
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_broken_graph_is_told_as_such(graph, runtime):
-    pytest.importorskip(runtime)
+    pytest.importorskip(runtime.partition("-")[0])
     broken = marked(graph, runtime)
     with pytest.raises(CorruptArtefact, match="A graph: the graph is not a usable ONNX model"):
         open_session(broken[: len(broken) // 2] + broken[-40:], "A graph")

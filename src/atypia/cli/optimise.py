@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from atypia.optimising import Effect, Optimised
 
 RUNTIMES = ("onnxruntime", "openvino")
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", "bf16", "int8")
 
 
 @click.command(
@@ -27,11 +27,12 @@ PRECISIONS = ("fp32", "int8")
         "atypia optimise brain.atypia -o fast.atypia --healthy healthy/",
         "atypia optimise brain.atypia -o fast.atypia --healthy table.csv --evaluate table.csv",
         "atypia optimise brain.atypia -o fast.atypia --healthy healthy/ --recalibrate",
-        "atypia optimise brain.atypia -o ov.atypia --healthy healthy/ --runtime openvino",
+        "atypia optimise brain.atypia -o ov.atypia --healthy healthy/ --runtime openvino --precision bf16",
     ),
     glossary={
         "Precisions": [
             ("fp32", "numbers as they were learned"),
+            ("bf16", "networks in bfloat16, of 16 bits: by openvino, on processors that compute in it"),
             ("int8", "convolutions in 8-bit integers, their ranges set by healthy scans"),
         ],
         "Runtimes": [

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from atypia.onnx_session.listening import Feed, listening
-from atypia.onnx_session.runtimes import ONNXRUNTIME, RUNTIMES, demand_runtime, marked, runtime_of
+from atypia.onnx_session.runtimes import (
+    ONNXRUNTIME,
+    OPENVINO,
+    OPENVINO_BF16,
+    RUNTIMES,
+    demand_runtime,
+    marked,
+    runtime_of,
+)
 from atypia.onnx_session.session import Session, open_session
 
 __all__ = [
     "ONNXRUNTIME",
+    "OPENVINO",
+    "OPENVINO_BF16",
     "RUNTIMES",
     "Feed",
     "Session",

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import onnx
 
+from atypia.errors import MissingInstructions
 from atypia.onnx_session.listening import Feed
 
 _TYPES = {onnx.TensorProto.FLOAT: "tensor(float)"}
@@ -27,10 +28,11 @@ class Put:
 class OpenVinoSession:
     """A graph on the processor, in full precision: what is not quantised is computed in float32.
 
-    Left to itself OpenVINO takes bfloat16 on some processors, which changes scores, and on some is slower.
+    Left to itself OpenVINO takes bfloat16 on some processors, which changes scores: here only where asked.
+    Raises MissingInstructions where that is asked of another processor.
     """
 
-    def __init__(self, graph: bytes, threads: int | None = None) -> None:
+    def __init__(self, graph: bytes, threads: int | None = None, *, bfloat16: bool = False) -> None:
         import openvino
 
         model = onnx.load_from_string(graph).graph
@@ -38,7 +40,10 @@ class OpenVinoSession:
         self._inputs = tuple(_put(put) for put in model.input if put.name not in constants)
         self._outputs = tuple(_put(put) for put in model.output)
         core = openvino.Core()
-        chosen: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        if bfloat16:
+            _demand_bfloat16(core)
+        precision = "bf16" if bfloat16 else "f32"
+        chosen: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             chosen["INFERENCE_NUM_THREADS"] = threads
         compiled = core.compile_model(core.read_model(graph, b""), "CPU", chosen)
@@ -60,6 +65,14 @@ class OpenVinoSession:
             arrays = [found[place].copy() for place in range(len(self._outputs))]
         by_name = {put.name: array for put, array in zip(self._outputs, arrays, strict=True)}
         return [by_name[put.name] for put in self._outputs] if names is None else [by_name[n] for n in names]
+
+
+def _demand_bfloat16(core: Any) -> None:
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise MissingInstructions(
+            "Expected a processor that computes in bfloat16 (lscpu lists avx512_bf16 or amx_bf16), as this "
+            "Screener was optimised for; this one does not. Use the original, or optimise it anew here."
+        )
 
 
 def _put(value: Any) -> Put:

@@ -6,8 +6,9 @@ from importlib.util import find_spec
 
 from atypia.errors import BadOption, CorruptArtefact, MissingExtra
 
-ONNXRUNTIME, OPENVINO = "onnxruntime", "openvino"
-RUNTIMES = (ONNXRUNTIME, OPENVINO)
+ONNXRUNTIME, OPENVINO, OPENVINO_BF16 = "onnxruntime", "openvino", "openvino-bf16"
+RUNTIMES = (ONNXRUNTIME, OPENVINO, OPENVINO_BF16)
+"""Also OpenVINO with the sums and products of networks in bfloat16."""
 
 _KEY = "atypia.runtime"
 
@@ -49,5 +50,6 @@ def marked(graph: bytes, runtime: str) -> bytes:
 
 def demand_runtime(runtime: str) -> None:
     """Raise MissingExtra where a runtime is not installed."""
-    if find_spec(runtime) is None:
-        raise MissingExtra(f"Running a network by {runtime}", runtime)
+    package = runtime.partition("-")[0]
+    if find_spec(package) is None:
+        raise MissingExtra(f"Running a network by {package}", package)

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import onnxruntime
 
-from atypia.errors import CorruptArtefact, MissingExtra
+from atypia.errors import CorruptArtefact, MissingExtra, MissingInstructions
 from atypia.onnx_session.listening import EAR, Feed, Overheard
-from atypia.onnx_session.runtimes import OPENVINO, demand_runtime, runtime_of
+from atypia.onnx_session.runtimes import ONNXRUNTIME, OPENVINO_BF16, demand_runtime, runtime_of
 
 
 class Session(Protocol):
@@ -29,11 +29,14 @@ def open_session(graph: bytes, who: str, threads: int | None = None) -> Session:
     """Open a graph on the processor, by the runtime that is written in it, ONNX Runtime by default.
 
     `threads` bounds the threads of one call; None leaves it to the runtime.
-    Raises CorruptArtefact, naming `who`, where it is no usable model, MissingExtra without the runtime.
+    Raises CorruptArtefact, naming `who`, where it is no usable model, MissingExtra without the runtime,
+    MissingInstructions where the processor cannot compute in the graph's precision.
     """
     try:
-        session = _by_openvino(graph, threads) if runtime_of(graph) == OPENVINO else _usual(graph, threads)
-    except MissingExtra:
+        runtime = runtime_of(graph)
+        usual = runtime == ONNXRUNTIME
+        session = _usual(graph, threads) if usual else _by_openvino(graph, runtime, threads)
+    except (MissingExtra, MissingInstructions):
         raise
     except Exception as error:  # the runtimes' own exceptions share no public base class.
         raise CorruptArtefact(f"{who}: the graph is not a usable ONNX model: {error}") from error
@@ -41,11 +44,11 @@ def open_session(graph: bytes, who: str, threads: int | None = None) -> Session:
     return session if ear is None else Overheard(session, graph, ear)
 
 
-def _by_openvino(graph: bytes, threads: int | None) -> Session:
-    demand_runtime(OPENVINO)
+def _by_openvino(graph: bytes, runtime: str, threads: int | None) -> Session:
+    demand_runtime(runtime)
     from atypia.onnx_session.by_openvino import OpenVinoSession
 
-    return OpenVinoSession(graph, threads)
+    return OpenVinoSession(graph, threads, bfloat16=runtime == OPENVINO_BF16)
 
 
 def _usual(graph: bytes, threads: int | None) -> Session:
