@@ -30,7 +30,17 @@ LINES = (  # from the top; rooms on one line do not know each other
         "artefact",
         "destination",
     ),
-    ("atomic", "cache", "keras_backend", "onnx_session", "overlay", "pretrained", "remote", "volume_finding"),
+    (
+        "atomic",
+        "cache",
+        "keras_backend",
+        "onnx_session",
+        "overlay",
+        "pretrained",
+        "processors",
+        "remote",
+        "volume_finding",
+    ),
     ("errors", "scan", "progress", "in_order", "notice"),
 )
 HEIGHT = {room: -line for line, rooms in enumerate(LINES) for room in rooms}

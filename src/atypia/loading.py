@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 
 from atypia.detectors import Batch
 from atypia.errors import UnreadableScan
-from atypia.in_order import in_order
+from atypia.in_order import queued, threads
 from atypia.preparation import Preparation, Prepared
+from atypia.processors import shared
+from atypia.reading.fetched import fetched_ahead
 from atypia.reading.row import Row
 from atypia.reading.rows import read_row
 from atypia.scan import Scan
 
-WORKERS = 2
 AHEAD = 48
 
 
@@ -35,9 +37,18 @@ class Loaded:
     position: float | None = None
 
 
-def load(items: Iterable[Row | Scan], preparation: Preparation, workers: int = WORKERS) -> Iterator[Loaded]:
-    """Yield every row, or scan in memory, read and prepared, in order; at most AHEAD are under way."""
-    return in_order(lambda item: _load(item, preparation), items, workers=workers, ahead=AHEAD)
+def load(items: Iterable[Row | Scan], preparation: Preparation) -> Iterator[Loaded]:
+    """Yield every row, or scan in memory, read and prepared, in order; at most AHEAD are under way.
+
+    Read in as many threads as a job has: see `shared`.
+    """
+    with threads(shared(None).workers) as pool:
+        yield from load_by(pool, items, preparation)
+
+
+def load_by(pool: Executor | None, items: Iterable[Row | Scan], preparation: Preparation) -> Iterator[Loaded]:
+    """Do the same in the threads of a pool; None reads in the caller's own, one at a time."""
+    return queued(lambda item: _load(item, preparation), fetched_ahead(items), pool, ahead=AHEAD)
 
 
 def in_batches(loaded: Iterable[Loaded], size: int) -> Iterator[tuple[list[Loaded], Batch | None]]:

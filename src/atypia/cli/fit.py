@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from atypia.cli import options
+from atypia.cli import sweep as sweeping
 from atypia.cli.aside import tell_aside
 from atypia.cli.choice import NAMES, FitChoice
-from atypia.cli.command import Taught
+from atypia.cli.engine import engine
 from atypia.cli.fit_scans import refuse_leaks, refuse_tumours, validation_rows, with_groups
 from atypia.cli.fit_told import tell
 from atypia.cli.rule import RULES, strata
@@ -24,7 +25,7 @@ from atypia.reading.cutting import Cutting
 
 
 @click.command(
-    cls=Taught,
+    cls=sweeping.OneOrMany,
     short_help="Learn from healthy scans.",
     examples=(
         "atypia fit healthy/ -o brain.atypia",
@@ -37,6 +38,7 @@ from atypia.reading.cutting import Cutting
         "atypia fit healthy/ -o vae.atypia --recipe vae --set code=32 --epochs 60",
         "atypia fit healthy-volumes/ -o brain.atypia --plane axial,coronal",
         "atypia fit healthy/ -o brain.atypia --resume",
+        "atypia fit --sweep sites.toml --engine ray --address 10.0.0.1:6379",
     ),
     glossary={
         "Detectors": list(NAMES.items()),
@@ -44,8 +46,8 @@ from atypia.reading.cutting import Cutting
         "Settings of the recipe autoencoder, for --set": settings_explained(),
     },
 )
-@click.argument("scans", nargs=-1, required=True, type=options.PATH)
-@options.out("FILE", "The Screener to write, such as brain.atypia.")
+@click.argument("scans", nargs=-1, type=options.PATH, metavar="SCANS...")
+@options.out("FILE", "The Screener to write, such as brain.atypia.", required=False)
 @options.root
 @click.option(
     "--detector",
@@ -143,6 +145,8 @@ from atypia.reading.cutting import Cutting
 @options.allow_leak
 @options.seed
 @options.threads
+@sweeping.option
+@engine("fits one Screener of a sweep at a time")
 def fit(
     scans: tuple[Path, ...],
     out: Path,
@@ -153,6 +157,11 @@ def fit(
     cluster: bool,
     allow_leak: bool,
     seed: int,
+    sweep: Path | None,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    cpus_per_worker: int,
     **chosen: Any,
 ) -> None:
     """Learn what healthy scans look like, and calibrate on healthy scans that were kept aside.
@@ -168,6 +177,11 @@ def fit(
     from atypia.reading.stripping import check_method
     from atypia.recognition.mixture import mixed_note
 
+    context = click.get_current_context()
+    where = {"engine": engine, "address": address, "workers": workers, "cpus_per_worker": cpus_per_worker}
+    if sweep is not None:
+        context.exit(sweeping.fit_all(context, sweep, chosen["threads"], **where))
+    sweeping.refuse_cluster(**where)
     check_method(strip)
     choice = FitChoice(**chosen)
     collection = read_collections(scans, root=root, cutting=Cutting(planes, strip, volume))
@@ -188,7 +202,7 @@ def fit(
         screener.fit(collection, labelled=labelled, seed=seed, work=work, resume=choice.resume)
         screener.save(out)
     left_out = tell(screener, out)
-    click.get_current_context().exit(1 if left_out else 0)
+    context.exit(1 if left_out else 0)
 
 
 @contextmanager

@@ -36,7 +36,10 @@ seed = click.option(
     help="Same seed, same machine, same numbers.",
 )
 threads = click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="Threads of the networks. Default: all cores."
+    "--threads",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Threads at work at once, at most. Default: all cores.",
 )
 allow_leak = click.option(
     "--allow-leak",
@@ -109,10 +112,12 @@ def _planes(context: click.Context, option: click.Parameter, text: str) -> tuple
     return names
 
 
-def out(metavar: str, help: str, default: str | None = None) -> Callable[[Command], Command]:
-    """Return the option -o/--out with its help; it is required unless it has a default."""
+def out(
+    metavar: str, help: str, default: str | None = None, *, required: bool = True
+) -> Callable[[Command], Command]:
+    """Return the option -o/--out with its help; it is required unless it has a default, or told not to be."""
     # With a default of None, even where it is required, click asks for nothing.
-    need: dict[str, Any] = {"required": True} if default is None else {"default": default}
+    need: dict[str, Any] = {"required": required} if default is None else {"default": default}
     return click.option("-o", "--out", type=PATH, metavar=metavar, help=help, **need)
 
 

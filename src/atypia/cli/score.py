@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from atypia.cli import options
 from atypia.cli import pretrained as shipped
 from atypia.cli.aside import tell_aside
 from atypia.cli.command import Taught
+from atypia.cli.engine import engine, workers_of
+from atypia.cli.score_many import Cost, check_outputs, demand_scans_reachable, tell_parts, tell_plan
 from atypia.errors import BadOption
 from atypia.notice import RESEARCH_USE_ONLY
 
@@ -31,6 +34,8 @@ FORMATS = ("csv", "jsonl", "parquet")
         "atypia score brain.atypia sub-01_FLAIR.nii.gz -o out --heatmaps",
         "atypia score brain.atypia STUDY/ -o out --results html,seg,sr,sc",
         "atypia score brain.atypia table.csv --root images/ -o out --format parquet",
+        "atypia score brain.atypia scans/ -o out --dry-run",
+        "atypia score brain.atypia s3://archive/manifest.parquet -o s3://archive/out --engine ray",
     ),
     glossary={
         "Columns of the findings": [
@@ -148,6 +153,19 @@ FORMATS = ("csv", "jsonl", "parquet")
     help="Give up what an interrupted job has done in the folder, and judge all scans again.",
 )
 @options.threads
+@engine("holds the Screener and judges shards")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Judge a few of the scans, say what all of them would take, and write nothing.",
+)
+@click.option(
+    "--price-per-core-hour",
+    "price",
+    type=click.FloatRange(0),
+    metavar="X",
+    help="With --dry-run, also say what the core-hours would cost, in the unit of the price.",
+)
 def score(
     model: Path | None,
     scans: tuple[Path, ...],
@@ -163,6 +181,9 @@ def score(
     shard: int,
     anew: bool,
     threads: int | None,
+    dry_run: bool,
+    price: float | None,
+    **cluster: Any,
 ) -> None:
     """Judge scans: a row for each in OUT/findings.csv, also for those that could not be read.
 
@@ -174,6 +195,10 @@ def score(
     Findings that an earlier run left in the folder are replaced, when the last scan is judged. What is
     interrupted goes on where it was, with the same command. The exit code is 1 where some scan could not be
     judged.
+
+    Scans, and tables of them, may lie in an object store: s3://BUCKET/KEY, also as the path of a row. With
+    --engine ray OUT may be one too; the tables are then partitioned, OUT/findings/part-000000.parquet and so
+    on, a part for each shard, which appears when it is done.
     """
     from atypia.destination import claim_folder
     from atypia.reading.collection import read_collections
@@ -181,6 +206,10 @@ def score(
     from atypia.screening import Keeping, WatchedFile, maker_of, score_to_folder
     from atypia.screening.results import results_of
 
+    workers = workers_of(threads=threads, **cluster)
+    context = click.get_current_context()
+    told = context.get_parameter_source("kind") is not ParameterSource.DEFAULT
+    check_outputs(workers, out, kind if told else None, heatmaps=heatmaps, results=results)
     kinds = [kind.strip() for kind in results.split(",")] if results is not None else []
     for result in results_of(kinds).values():
         result.check()
@@ -189,10 +218,31 @@ def score(
         raise BadOption("Expected scans to judge: pictures, volumes, folders or tables; received none.")
     watched = WatchedFile(file)
     screener = Screener.load(file)
-    screener.use_threads(threads)
+    screener.use_threads(threads if workers is None else workers.threads_each)
     cutting = replace(screener.cutting, volume=volume or screener.volume_)
     collection = read_collections(scans, root=root, cutting=cutting)
     tell_aside(collection)
+    demand_scans_reachable(collection)
+    if dry_run:
+        tell_plan(screener, collection, workers, Cost(shard, file.stat().st_size, price))
+        return
+    maker, keeping = maker_of(screener, file, pretrained), Keeping(shard, anew, threads, watched)
+    if workers is not None:
+        from atypia.cluster import score_to_parts
+
+        parts = score_to_parts(
+            file,
+            maker,
+            collection,
+            out,
+            workers,
+            keeping,
+            judge_all=judge_all,
+            keep_identifiers=keep_identifiers,
+        )
+        if pretrained is not None:
+            click.echo(shipped.UNCALIBRATED, err=True)
+        context.exit(tell_parts(parts))
     claim_folder(out)
     tally = score_to_folder(
         screener,
@@ -202,9 +252,9 @@ def score(
         heatmaps,
         judge_all,
         kinds,
-        maker_of(screener, file, pretrained),
+        maker,
         keep_identifiers,
-        Keeping(shard, anew, threads, watched),
+        keeping,
     )
     if pretrained is not None:
         click.echo(shipped.UNCALIBRATED, err=True)
@@ -212,7 +262,7 @@ def score(
     for left, why in tally.left_out.items():
         asked = left if left == "pictures" else f"--results {left}"
         click.echo(f"{asked}: nothing was written of some scans: {why}", err=True)
-    click.get_current_context().exit(1 if tally.unreadable or tally.unfit else 0)
+    context.exit(1 if tally.unreadable or tally.unfit else 0)
 
 
 def _tell(tally: Tally, heatmaps: Path | None) -> None:

@@ -12,11 +12,13 @@ from atypia.reading.cutting import AS_IT_IS, Cutting
 from atypia.reading.dicom import is_dicom, is_index, one_file_per_series, series_rows
 from atypia.reading.folder import read_folder
 from atypia.reading.nifti import is_nifti
+from atypia.reading.objects import read_objects
 from atypia.reading.picture import PICTURE_SUFFIXES
 from atypia.reading.row import Row, real_paths
 from atypia.reading.table import TABLE_SUFFIXES, read_table, write_table
 from atypia.reading.volume import slice_name, volume_name
 from atypia.reading.volumes import VOLUME_SUFFIXES, is_volume, with_slices
+from atypia.remote import address, is_remote
 
 __all__ = ["Collection", "Row", "read_collection", "read_collections", "write_collection"]
 
@@ -72,12 +74,12 @@ def read_collection(source: Path, *, root: Path | None = None, cutting: Cutting 
     says how volumes become slices; by default in the plane of their acquisition.
     Raises BadTable where there is nothing to list or a table is wrong, BadOption where `root` is no folder.
     """
-    if root is not None and not root.is_dir():
+    if root is not None and not is_remote(root) and not root.is_dir():
         raise BadOption(f"{root}: expected the folder that a table's paths start from, received no folder.")
     try:
         aside: list[tuple[str, str]] = []
         rows = with_slices(_rows(source, root, aside), cutting)
-        return Collection(tuple(rows), str(source), tuple(aside))
+        return Collection(tuple(rows), address(source), tuple(aside))
     except OSError as error:
         raise BadTable(
             f"{error.filename or source}: expected a folder or file that can be read, "
@@ -87,6 +89,8 @@ def read_collection(source: Path, *, root: Path | None = None, cutting: Cutting 
 
 def _rows(source: Path, root: Path | None, aside: list[tuple[str, str]]) -> list[Row]:
     suffix = source.suffix.lower()
+    if is_remote(source):
+        return read_objects(source, root)
     if source.is_dir():
         return read_folder(source, aside)
     if not source.exists():

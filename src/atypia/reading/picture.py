@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +20,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from atypia.errors import UnreadableScan
+from atypia.reading.fetched import fetched
 from atypia.reading.quiet import no_warnings
+from atypia.remote import is_remote
 from atypia.scan import Image, Mask, Scan
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -91,9 +94,11 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> Mask:
 
 
 def _decode(path: Path, max_pixels: int, enough: int | None = None) -> ImageFile:
-    check_regular(path, _KINDS)
+    remote = BytesIO(fetched(path, _KINDS)) if is_remote(path) else None
+    if remote is None:
+        check_regular(path, _KINDS)
     try:
-        with path.open("rb") as file:
+        with remote or path.open("rb") as file:
             picture = open_picture(path, file)
             _check_size(path, picture, max_pixels)
             if isinstance(picture, JpegImageFile):

@@ -16,6 +16,7 @@ from atypia.reading.folder import label_of
 from atypia.reading.row import HEALTHY_SPLITS, LABELS, SPLITS, STRATA, Row, real_paths
 from atypia.reading.volume import PLANES, slice_name, volume_name
 from atypia.reading.volumes import is_volume
+from atypia.remote import is_remote
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 COLUMNS = ("path", "label", "split", "group", "kind", "mask", *STRATA, "slice", "volume")
@@ -124,17 +125,18 @@ def _row(place: str, record: _Record, root: Path) -> Row:
     path, mask = record.get("path"), record.get("mask")
     if not path or not path.strip() or "\0" in path:
         raise _bad(place, "a path", repr(path or ""), "Every row needs the path of its scan.")
-    plane, index = (record.get("plane") or "").strip(), _slice(place, record, root / path)
-    volume = _volume(place, record, root / path)
+    file = _placed(root, path)
+    plane, index = (record.get("plane") or "").strip(), _slice(place, record, file)
+    volume = _volume(place, record, file)
     whole = path if volume is None else f"{path}:{volume_name(volume)}"
     row = Row(
-        path=root / path,
+        path=file,
         name=whole if index is None else f"{whole}:{slice_name(plane, index)}",
         label=_word(place, "label", record.get("label"), LABELS),
         split=_word(place, "split", record.get("split"), SPLITS),
         group=(record.get("group") or "").strip() or None,
         kind=(record.get("kind") or "").strip() or None,
-        mask=root / mask if mask and mask.strip() else None,
+        mask=_placed(root, mask) if mask and mask.strip() else None,
         plane=plane or None,
         sequence=(record.get("sequence") or "").strip() or None,
         scanner=(record.get("scanner") or "").strip() or None,
@@ -143,6 +145,12 @@ def _row(place: str, record: _Record, root: Path) -> Row:
     )
     _refuse_misplaced(place, row)
     return row
+
+
+def _placed(root: Path, path: str) -> Path:
+    """Return where a table's path leads, from `root` unless it is the address of an object."""
+    whole = Path(path)
+    return whole if is_remote(whole) else root / whole
 
 
 def _slice(place: str, record: _Record, path: Path) -> int | None:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -15,12 +16,14 @@ from atypia.in_order import in_order
 from atypia.progress import progress
 from atypia.reading.cutting import AS_IT_IS, MEAN, WHOLE, Cutting
 from atypia.reading.dicom import is_dicom, one_per_series, read_dicom
+from atypia.reading.fetched import fetched
 from atypia.reading.head_extent import with_head
 from atypia.reading.nifti import NIFTI_SUFFIXES, holds_several, is_nifti, read_nifti
 from atypia.reading.planes import planes_to_cut, too_coarse
 from atypia.reading.row import Row
 from atypia.reading.stripping import strip
 from atypia.reading.volume import PLANES, Volume, slice_name, volume_name
+from atypia.remote import is_remote
 from atypia.scan import Mask
 
 VOLUME_SUFFIXES = NIFTI_SUFFIXES
@@ -211,11 +214,31 @@ def _identity(path: Path) -> tuple[str, int, int]:
 
 
 def _read(path: Path, volume: str | None) -> Volume:
+    if is_remote(path):
+        return _read_object(path, volume)
     if not is_dicom(path):
         return read_nifti(path, volume=volume)
     if volume == MEAN:
         raise UnreadableScan(path, "the number of a volume in a DICOM file, from 0", volume)
     return read_dicom(path, volume=None if volume is None else int(volume))
+
+
+def _read_object(path: Path, volume: str | None) -> Volume:
+    """Read a NIfTI volume out of an object store."""
+    if not is_nifti(path):
+        raise UnreadableScan(
+            path,
+            "in an object store a picture or a NIfTI volume",
+            "a DICOM file",
+            "Copy the series to a folder.",
+        )
+    with TemporaryDirectory() as folder:
+        file = Path(folder, path.name)
+        file.write_bytes(fetched(path, "a NIfTI volume"))
+        try:
+            return replace(read_nifti(file, volume=volume), path=path)
+        except UnreadableScan as error:
+            raise UnreadableScan(path, error.expected, error.received, error.hint) from error
 
 
 _SCANS, _MASKS = _Recent(_read), _Recent(_read)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from atypia.errors import ArtefactError
 from atypia.reading.row import Row
+from atypia.remote import address, is_remote
 from atypia.screening.making import hash_of
 from atypia.screening.plan import SHARD
 
@@ -101,8 +102,12 @@ def _said(value: object) -> str:
 def _plain(row: Row) -> list[str]:
     """Return all that a row says as texts; paths do not depend on where a command is given."""
     values = [getattr(row, name) for name in _FIELDS]
+    return [_where(value) if isinstance(value, Path) else repr(value) for value in values]
+
+
+def _where(path: Path) -> str:
     # Links stay links: to resolve each would cost seconds for many scans.
-    return [str(value.absolute()) if isinstance(value, Path) else repr(value) for value in values]
+    return address(path) if is_remote(path) else str(path.absolute())
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
