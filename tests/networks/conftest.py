@@ -57,7 +57,11 @@ class Small:
 
     def exported(self) -> list[np.ndarray]:
         """Return the same as ONNX Runtime computes them."""
-        return _run(to_onnx(self.scorer()), self.feed)
+        return _run(self.exported_graph(), self.feed)
+
+    def exported_graph(self) -> bytes:
+        """Return the graph that scores."""
+        return to_onnx(self.scorer())
 
 
 def _run(graph: bytes, feed: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -41,10 +41,32 @@ def test_one_scan_gives_what_the_same_scan_gives_among_others(exported, run_onnx
         assert np.allclose(one[0], many[3], atol=1e-5)
 
 
-def test_a_backend_that_cannot_export_is_refused_before_training(monkeypatch):
-    monkeypatch.setattr(keras().backend, "backend", lambda: "jax")
-    with pytest.raises(AtypiaError, match=r"\(tensorflow, torch\), received jax\. Set .* KERAS_BACKEND"):
+def test_a_backend_that_cannot_train_is_refused_before_training(monkeypatch):
+    monkeypatch.setattr(keras().backend, "backend", lambda: "openvino")
+    with pytest.raises(
+        AtypiaError, match=r"\(tensorflow, torch, jax\), received openvino\. Set .* KERAS_BACK"
+    ):
         check_export()
+
+
+@pytest.mark.parametrize(
+    ("backend", "there", "fine"),
+    [
+        ("jax", {"tensorflow", "tf2onnx"}, True),
+        ("jax", {"torch", "onnxscript"}, False),
+        ("torch", {"tensorflow", "tf2onnx"}, True),
+        ("torch", {"torch", "onnxscript"}, True),
+        ("torch", {"torch", "tensorflow"}, False),
+    ],
+)
+def test_what_exports_must_be_there(monkeypatch, backend, there, fine):
+    monkeypatch.setattr(keras().backend, "backend", lambda: backend)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name in there else None)
+    if fine:
+        assert check_export() is None
+    else:
+        with pytest.raises(MissingExtra, match=r"Exporting a network \(.*tf2onnx"):
+            check_export()
 
 
 def test_a_missing_converter_is_told_with_what_to_install(monkeypatch):

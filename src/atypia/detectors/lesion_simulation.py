@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import ClassVar, Self, final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from atypia.detectors.base import Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.canvases import Canvases
 from atypia.detectors.fit_context import FitContext
-from atypia.detectors.healthy_atlas import Expected, HealthyAtlas, departure, enlarged, reduced
+from atypia.detectors.healthy_atlas import Expected, HealthyAtlas, departure, enlarged, kept_places, reduced
 from atypia.detectors.heat import highest
 from atypia.detectors.lesion_channels import CHANNELS, channels
 from atypia.detectors.lesion_examples import LesionExamples, apart_from_their_groups
@@ -136,12 +137,13 @@ class LesionSimulation(NetworkDetector):
     def _train(self, healthy: PreparedSet, context: FitContext) -> Trained:
         size = int(healthy.batch(np.arange(1)).pixels.shape[-1])
         canvases = Canvases(ReducedSet(healthy, self._side(size)), context.work / "canvases", 1)
+        kept = kept_places(len(canvases), context.seed)
         self.atlas_ = HealthyAtlas.learn(
-            (canvases.batch(part) for part in batches(len(canvases), AT_ONCE)), self.retrieved
+            (canvases.batch(kept[part]) for part in batches(len(kept), AT_ONCE)), self.retrieved
         )
         examples = LesionExamples(
             canvases,
-            self._expected(canvases, context.groups),
+            self._expected(canvases, context.groups, kept),
             self._lesions(),
             context.seed,
         )
@@ -152,12 +154,13 @@ class LesionSimulation(NetworkDetector):
         history = train(model, examples, plan)
         return Trained(to_onnx(make_segmenting_scorer(unet), OUTPUTS), history)
 
-    def _expected(self, canvases: Canvases, groups: tuple[str | None, ...]) -> Image:
+    def _expected(self, canvases: Canvases, groups: tuple[str | None, ...], kept: NDArray[np.intp]) -> Image:
         """Return median and spread (N, 2, side, side) of what others than its own group show of each scan."""
         apart = apart_from_their_groups(len(canvases), groups)
         parts = []
         for part in batches(len(canvases), AT_ONCE):
-            found = self.atlas_.expect(canvases.batch(part), [apart(int(i)) for i in part])
+            own = [np.flatnonzero(np.isin(kept, apart(int(place)))) for place in part]
+            found = self.atlas_.expect(canvases.batch(part), own)
             parts.append(np.stack([found.median, found.spread], axis=1))
         return np.concatenate(parts)
 

@@ -57,9 +57,15 @@ def trial_of(detector: Detector, healthy: PreparedSet, seed: int) -> Trial:
 
 
 def try_members(
-    members: Sequence[Detector], scales: Sequence[Scale], healthy: PreparedSet, seed: int
+    members: Sequence[Detector],
+    scales: Sequence[Scale],
+    healthy: PreparedSet,
+    seed: int,
+    known: Sequence[NDArray[np.float64]] | None = None,
 ) -> list[Trial]:
     """Simulate a lesion in each of at most 96 healthy scans, and judge each detector on them.
+
+    `known` are the detectors' scores (N,) of all healthy scans, where they are known already.
 
     Finding simulated anomalies as a criterion for choosing detectors without labels; the correlation with
     how they do on real ones is measured in the project's benchmarks.
@@ -75,7 +81,7 @@ def try_members(
         ill, mask = with_lesions(batch, rng)
         masks.append(mask)
         for place, member in enumerate(members):
-            before[place].append(member.score(batch).image)
+            before[place].append(known[place][chosen[part]] if known else member.score(batch).image)
             found = member.score(ill)
             after[place].append(found.image)
             maps[place].append(reduced(scales[place](found.map), SIDE))

@@ -48,8 +48,10 @@ def sampled(layers: Layers, y: Image, x: Image) -> Layers:
     inside = (top >= 0) & (top < size - 1) & (left >= 0) & (left < size - 1)
     first: Indices = np.clip(top, 0, size - 2) * np.int32(size) + np.clip(left, 0, size - 2)
     weights = ((1 - below) * (1 - right), (1 - below) * right, below * (1 - right), below * right)
-    flat = layers.reshape(len(layers), -1)
-    total = np.zeros((len(layers), size, size), np.float32)
+    # A pixel's layers lie side by side, so that they are found together.
+    flat, places = np.ascontiguousarray(layers.reshape(len(layers), -1).T), first.ravel()
+    total = np.zeros((size * size, len(layers)), np.float32)
     for step, weight in zip((0, 1, size, size + 1), weights, strict=True):
-        total += flat[:, first + np.int32(step)] * (weight * inside)
-    return total
+        found = flat.take(places + np.int32(step), axis=0, mode="clip")
+        total += np.multiply(found, (weight * inside).reshape(-1, 1), out=found)
+    return np.ascontiguousarray(total.T).reshape(len(layers), size, size)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atypia.keras_backend import keras
+from atypia.networks.acceleration import compiled
 
 # As in the paper.
 TEMPERATURE = 0.25
@@ -59,8 +60,7 @@ def make_adapting(encoder: Any, centres: Sequence[Vector], optimizer: Any) -> An
         parts = k.ops.split(vectors, ends[:-1].tolist(), axis=-1) if len(ends) > 1 else [vectors]
         return sum(contrastive(part) for part in parts) / len(parts)
 
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-    return model
+    return compiled(model, optimizer, loss)
 
 
 def contrastive(pairs: Any) -> Any:

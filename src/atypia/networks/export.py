@@ -21,10 +21,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from atypia.errors import AtypiaError, MissingExtra
 from atypia.keras_backend import keras
+from atypia.networks.other_backend import exported_elsewhere
+from atypia.networks.rebuilding import float32_twin
 
 OUTPUTS = ("score", "map", "reconstruction")
-# Keras' backend -> the package that turns its graphs into ONNX.
-CONVERTERS = {"tensorflow": "tf2onnx", "torch": "torch"}
+BACKENDS = ("tensorflow", "torch", "jax")
+# What turns TensorFlow's graphs into ONNX, and with PyTorch its own where there is no TensorFlow.
+CONVERTERS, OF_TORCH = ("tensorflow", "tf2onnx"), ("torch", "onnxscript")
 # Dense layers with more weights than this are not handed to the converter.
 WIDE = 4_000_000
 WIDE_OUTPUT = "wide"
@@ -33,21 +36,33 @@ WIDE_OUTPUT = "wide"
 def check_export() -> None:
     """Raise where the trained network could not be exported, before any time is spent on training.
 
-    AtypiaError where Keras' backend cannot (TensorFlow and PyTorch can), MissingExtra where a part lacks.
+    AtypiaError for a backend of Keras that trains nothing here, MissingExtra where a part lacks.
     """
     backend = keras().backend.backend()
-    if backend not in CONVERTERS:
+    if backend not in BACKENDS:
         raise AtypiaError(
-            f"Expected a Keras backend that exports to ONNX ({', '.join(CONVERTERS)}), received {backend}. "
+            f"Expected a Keras backend that trains and exports ({', '.join(BACKENDS)}), received {backend}. "
             "Set the environment variable KERAS_BACKEND."
         )
-    if importlib.util.find_spec(CONVERTERS[backend]) is None:
-        raise MissingExtra(f"Exporting a network ({CONVERTERS[backend]})", "train")
+    missing = _missing(CONVERTERS)
+    if missing and (backend != "torch" or _missing(OF_TORCH)):
+        raise MissingExtra(f"Exporting a network ({', '.join(missing)})", "train")
+
+
+def _missing(packages: Sequence[str]) -> list[str]:
+    return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
 def to_onnx(model: Any, outputs: Sequence[str] = OUTPUTS) -> bytes:
-    """Return the graph of a scoring model: its inputs named as in Keras, its outputs as in `outputs`."""
+    """Return the graph of a scoring model: its inputs named as in Keras, its outputs as in `outputs`.
+
+    It computes in float32, whatever the model was trained in. A model on another backend than TensorFlow is
+    exported by TensorFlow all the same, where that is installed.
+    """
     check_export()
+    if keras().backend.backend() != "tensorflow" and not _missing(CONVERTERS):
+        return exported_elsewhere(model, outputs)
+    model = float32_twin(model)
     wide = _wide_layer(model)
     graph = _converted(model if wide is None else _without(model, wide))
     if wide is not None:
@@ -64,7 +79,7 @@ def _converted(model: Any) -> onnx.ModelProto:
         for put in model.inputs
     ]
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        if CONVERTERS[keras().backend.backend()] == "tf2onnx":
+        if keras().backend.backend() == "tensorflow":
             _teach_erfc()
         path = Path(folder) / "network.onnx"
         model.export(path, format="onnx", verbose=False, input_signature=[signature])

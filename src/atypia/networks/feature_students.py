@@ -8,7 +8,8 @@ from typing import Any
 
 from atypia.keras_backend import keras
 from atypia.networks import losses
-from atypia.networks.seeded import seeded
+from atypia.networks.acceleration import building, compiled, exact
+from atypia.networks.normalisation import batch_normalisation
 from atypia.networks.unet import MOMENTUM
 from atypia.networks.whitening import Whitening
 
@@ -39,7 +40,7 @@ def build_reverse_distillation(
     """
     layers = keras().layers
     features, targets = _inputs(shapes, whitening)
-    with seeded(seed):
+    with building(seed):
         coarsest = min(shape[0] for shape in shapes)
         x = _join([_down(target, coarsest, width) for target in targets])
         x = _normal(layers.Conv2D(2 * width, 3, strides=2, padding="same", use_bias=False)(x))
@@ -48,7 +49,7 @@ def build_reverse_distillation(
         for target in reversed(targets):
             while x.shape[1] < target.shape[1]:
                 x = _up(x, width)
-            expected = layers.Conv2D(target.shape[-1], 1)(x)
+            expected = exact(layers.Conv2D(target.shape[-1], 1)(x))
             errors.append(_cosine_error(target, expected))
     return Student(features, errors)
 
@@ -65,7 +66,7 @@ def build_feature_autoencoder(
     layers = keras().layers
     features, targets = _inputs(shapes, whitening)
     finest = max(shape[0] for shape in shapes)
-    with seeded(seed):
+    with building(seed):
         target = _join([_resized(each, finest) for each in targets])
         x = target
         grids = []
@@ -74,7 +75,7 @@ def build_feature_autoencoder(
             x = _normal(layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x))
         for width, grid in zip(reversed(widths), reversed(grids), strict=True):
             x = _resized(_up(x, width), grid)
-        expected = layers.Conv2D(target.shape[-1], 1)(x)
+        expected = exact(layers.Conv2D(target.shape[-1], 1)(x))
     error = _ssim_error(target, expected) if loss == "ssim" else _cosine_error(target, expected)
     return Student(features, [error])
 
@@ -92,8 +93,7 @@ def make_learner(student: Student, optimizer: Any) -> Any:
 
     means = [k.ops.mean(error, axis=(1, 2)) for error in student.errors]
     model = k.Model(student.features, k.ops.expand_dims(_sum(means), -1))
-    model.compile(optimizer=optimizer, loss=total, jit_compile=False)
-    return model
+    return compiled(model, optimizer, total)
 
 
 def make_feature_scorer(student: Student, size: int, smoothing: float) -> Any:
@@ -114,7 +114,7 @@ def _inputs(shapes: Sequence[Shape], whitening: Sequence[Whitening]) -> tuple[li
         return features, list(features)
     targets = []
     for each, w in zip(features, whitening, strict=True):
-        project = layers.Dense(w.matrix.shape[1], trainable=False)
+        project = layers.Dense(w.matrix.shape[1], trainable=False, dtype="float32")
         targets.append(project(each))
         project.set_weights([w.matrix, -w.mean @ w.matrix])
     return features, targets
@@ -133,11 +133,11 @@ def _up(x: Any, width: int) -> Any:
 
 def _normal(x: Any) -> Any:
     layers = keras().layers
-    return layers.Activation("relu")(layers.BatchNormalization(momentum=MOMENTUM)(x))
+    return layers.Activation("relu")(batch_normalisation(MOMENTUM)(x))
 
 
 def _join(tensors: list[Any]) -> Any:
-    return tensors[0] if len(tensors) == 1 else keras().layers.Concatenate()(tensors)
+    return tensors[0] if len(tensors) == 1 else keras().layers.Concatenate(dtype="float32")(tensors)
 
 
 def _sum(tensors: list[Any]) -> Any:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from atypia.errors import BadOption
 from atypia.keras_backend import keras
+from atypia.networks.acceleration import building, exact
+from atypia.networks.normalisation import batch_normalisation
 from atypia.networks.recipe import Recipe
-from atypia.networks.seeded import seeded
 from atypia.networks.whitening import Whitening
 
 # Keeps the first steps of a variational network from overflowing.
@@ -69,7 +71,7 @@ def build(
     grid = min(shape[0] for shape in shapes)
     if features is None:
         features = [keras().Input(shape, name=f"features_{i}") for i, shape in enumerate(shapes)]
-    with seeded(seed):
+    with building(seed):
         pooled = [_pool(f, shape[0] // grid) for f, shape in zip(features, shapes, strict=True)]
         components = _components(pooled, whitening)
         read = _flat_layers(components, grid) if components is not None else _join(pooled)
@@ -79,7 +81,7 @@ def build(
 
 
 def _pool(features: Any, factor: int) -> Any:
-    return keras().layers.AveragePooling2D(factor)(features) if factor > 1 else features
+    return keras().layers.AveragePooling2D(factor, dtype="float32")(features) if factor > 1 else features
 
 
 def _join(tensors: list[Any]) -> Any:
@@ -91,10 +93,12 @@ def _components(pooled: list[Any], whitening: list[Whitening]) -> Any | None:
         return None
     projected = []
     for features, w in zip(pooled, whitening, strict=True):
-        project = keras().layers.Dense(w.matrix.shape[1], trainable=False)
+        project = keras().layers.Dense(w.matrix.shape[1], trainable=False, dtype="float32")
         projected.append(keras().ops.expand_dims(project(features), -2))
         project.set_weights([w.matrix, -w.mean @ w.matrix])
-    return projected[0] if len(projected) == 1 else keras().layers.Concatenate(axis=-2)(projected)
+    if len(projected) == 1:
+        return projected[0]
+    return keras().layers.Concatenate(axis=-2, dtype="float32")(projected)
 
 
 def _flat_layers(components: Any, grid: int) -> Any:
@@ -102,7 +106,7 @@ def _flat_layers(components: Any, grid: int) -> Any:
 
 
 def _normal(recipe: Recipe, x: Any) -> Any:
-    x = keras().layers.BatchNormalization(momentum=NORM_MOMENTUM)(x) if recipe.batch_norm else x
+    x = batch_normalisation(NORM_MOMENTUM)(x) if recipe.batch_norm else x
     return keras().layers.Activation("relu")(x)
 
 
@@ -117,7 +121,7 @@ def _bottleneck(recipe: Recipe, x: Any, seed: int) -> tuple[Any, Any | None, Any
     if recipe.variational:
         spread = _narrow(recipe, recipe.code[-1], 1, name="code_log_variance")(x)
         log_variance = keras().ops.clip(spread, -LOG_VARIANCE, LOG_VARIANCE)
-        return mean, log_variance, _sampling(seed)([mean, log_variance])
+        return exact(mean), exact(log_variance), sampling_class()(seed)([mean, log_variance])
     code = mean if recipe.loss == "features" else layers.Activation("relu")(mean)
     return mean, None, layers.Dropout(recipe.dropout, seed=seed)(code) if recipe.dropout else code
 
@@ -130,24 +134,30 @@ def _narrow(recipe: Recipe, width: int, kernel: int, **options: Any) -> Any:
     return layers.Conv2D(width, kernel, padding="same", **options)
 
 
-def _sampling(seed: int) -> Any:
+@cache
+def sampling_class() -> Any:
+    """Return the class of the layer that draws a code; a saved network names it Sampling."""
     k = keras()
 
     class Sampling(k.layers.Layer):  # type: ignore[misc, name-defined]
         """Draw from the code's Gaussian while training; give its mean while scoring."""
 
-        def __init__(self) -> None:
-            super().__init__()
+        def __init__(self, seed: int, **options: Any) -> None:
+            super().__init__(**options)
+            self.seed = seed
             self.noise = k.random.SeedGenerator(seed)
 
         def call(self, inputs: list[Any], training: bool = False) -> Any:
             mean, log_variance = inputs
             if not training:
                 return mean
-            epsilon = k.random.normal(k.ops.shape(mean), seed=self.noise)
+            epsilon = k.random.normal(k.ops.shape(mean), dtype=self.compute_dtype, seed=self.noise)
             return mean + k.ops.exp(0.5 * log_variance) * epsilon
 
-    return Sampling()
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "seed": self.seed}
+
+    return Sampling
 
 
 def _decode(
@@ -166,7 +176,7 @@ def _decode(
         x = layers.Conv2DTranspose(width, 3, strides=2, padding="same", use_bias=bias)(x)
         if stage < len(widths):
             x = _refined(recipe, x, width)
-    return expected, layers.Reshape((size, size))(layers.Activation("sigmoid")(x))
+    return expected, exact(layers.Reshape((size, size))(layers.Activation("sigmoid")(x)))
 
 
 def _refined(recipe: Recipe, x: Any, width: int) -> Any:
@@ -196,4 +206,4 @@ def _expected(recipe: Recipe, code: Any, x: Any, components: Any) -> Any:
     shape = components.shape[1:]
     dense = recipe.bottleneck == "dense"
     flat = layers.Dense(int(np.prod(shape)))(code) if dense else layers.Conv2D(shape[-1] * shape[-2], 1)(x)
-    return layers.Reshape(shape, name="expected")(flat)
+    return exact(layers.Reshape(shape, name="expected")(flat))

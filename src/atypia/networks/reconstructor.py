@@ -7,6 +7,7 @@ from typing import Any
 
 from atypia.keras_backend import keras
 from atypia.networks import losses
+from atypia.networks.acceleration import compiled
 from atypia.networks.network import Network
 from atypia.networks.recipe import Recipe
 from atypia.networks.training import Plan
@@ -37,7 +38,7 @@ def make_reconstructor(network: Network, recipe: Recipe, inputs: list[Any]) -> A
             training: bool = True,
         ) -> Any:
             del x, sample_weight, training
-            parts = _parts(y, y_pred, recipe)
+            parts = _parts(k.ops.convert_to_tensor(y), y_pred, recipe)
             for name, value in parts.items():
                 self.parts[name].update_state(value)
             total = sum(
@@ -49,8 +50,7 @@ def make_reconstructor(network: Network, recipe: Recipe, inputs: list[Any]) -> A
     optimizer = k.optimizers.AdamW if recipe.weight_decay else k.optimizers.Adam
     options = {"weight_decay": recipe.weight_decay} if recipe.weight_decay else {}
     rate = recipe.learning_rate * (0.1 if recipe.fine_tune else 1.0)
-    model.compile(optimizer=optimizer(rate, **options), jit_compile=False)
-    return model
+    return compiled(model, optimizer(rate, **options))
 
 
 def plan_of(recipe: Recipe, model: Any, seed: int, checkpoint: Path, resume: bool = False) -> Plan:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from atypia.keras_backend import keras
 from atypia.networks import losses
+from atypia.networks.acceleration import compiled
 
 OUTPUTS = ("map", "change")
 
@@ -20,9 +21,7 @@ def make_restorer(unet: Any, optimizer: Any, loss: Loss) -> Any:
     """
     k = keras()
     pictures = k.Input(unet.input.shape[1:], name="pictures")
-    model = k.Model([pictures], pictures[..., :1] + unet(pictures))
-    model.compile(optimizer=optimizer, loss=_masked(loss), jit_compile=False)
-    return model
+    return compiled(k.Model([pictures], pictures[..., :1] + unet(pictures)), optimizer, _masked(loss))
 
 
 def _masked(loss: Loss) -> Any:
@@ -51,7 +50,7 @@ def make_restoring_scorer(
     k = keras()
     ops = k.ops
     pixels = k.Input((size, size), name="pixels")
-    reduced = ops.average_pool(ops.expand_dims(pixels, -1), reduction)
+    reduced = ops.average_pool(ops.expand_dims(pixels, -1), reduction, strides=reduction)
     told = [ops.concatenate([reduced, ops.full_like(reduced, t)], -1) for t in strengths] or [reduced]
     changes = [unet(picture) for picture in told]
     change = _mean(changes)

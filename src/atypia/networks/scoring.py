@@ -49,7 +49,7 @@ def _error(network: Network, recipe: Recipe, pixels: Any, region: Any) -> tuple[
 def _cells(region: Any, factor: int) -> Any:
     """Return the cells that lie mostly in the region, and all of them where none does."""
     ops = keras().ops
-    share = ops.average_pool(ops.expand_dims(region, -1), factor)[..., 0]
+    share = ops.average_pool(ops.expand_dims(region, -1), factor, strides=factor)[..., 0]
     mostly = ops.cast(share > 0.5, "float32")
     return ops.maximum(mostly, 1 - ops.max(mostly, axis=(1, 2), keepdims=True))
 

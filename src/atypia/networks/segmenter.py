@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atypia.keras_backend import keras
+from atypia.networks.acceleration import compiled
 
 OUTPUTS = ("evidence",)
 # The Dice coefficient of a batch is steadied by so many pixels, so that a batch without lesions has one.
@@ -26,9 +27,7 @@ def make_segmenter(unet: Any, optimizer: Any) -> Any:
         both, either = ops.sum(marked * truth), ops.sum(marked) + ops.sum(truth)
         return 2 * cross_entropy + 1 - (2 * both + STEADY) / (either + STEADY)
 
-    model = k.Model(unet.inputs, unet.outputs)
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-    return model
+    return compiled(k.Model(unet.inputs, unet.outputs), optimizer, loss)
 
 
 def make_segmenting_scorer(unet: Any) -> Any:

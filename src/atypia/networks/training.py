@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from atypia.errors import TrainingDiverged
@@ -106,7 +107,8 @@ def train(model: Any, examples: Examples, plan: Plan, mixed: Examples | None = N
     variables = [*model.variables, *model.optimizer.variables]
     checkpoint = Checkpoint(plan.checkpoint, _key(plan, examples))
     history = checkpoint.restore(variables, plan.epochs) if plan.resume else []
-    with _bar(plan, len(history), _steps(plan, examples)) as bar:
+    # numpy's own threads would wait for cores that the network computes on, and keep them busy meanwhile.
+    with threadpool_limits(1, "blas"), _bar(plan, len(history), _steps(plan, examples)) as bar:
         for epoch in range(len(history), plan.epochs):
             started = time.perf_counter()
             logs = _one_epoch(model, examples, plan, epoch, bar)

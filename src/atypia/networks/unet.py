@@ -7,7 +7,8 @@ from typing import Any
 
 from atypia.errors import BadOption
 from atypia.keras_backend import keras
-from atypia.networks.seeded import seeded
+from atypia.networks.acceleration import building, exact
+from atypia.networks.normalisation import batch_normalisation
 
 WIDTHS = (16, 32, 64, 96)
 # Small sets of scans give few steps: Keras' own 0.99 would still be near its start when training ends.
@@ -43,7 +44,7 @@ def build_unet(
             f"Choose another size for the preparation, or fewer widths."
         )
     layers = keras().layers
-    with seeded(seed):
+    with building(seed):
         pictures = keras().Input((height, width, channels_in), name="pictures")
         x = _normal(layers.Conv2D(widths[0], 3, strides=2, padding="same", use_bias=False)(pictures))
         skipped = []
@@ -54,7 +55,7 @@ def build_unet(
             x = layers.UpSampling2D(2)(x)
             x = _twice(layers.Concatenate()([x, skip]), channels)
         x = layers.Conv2D(4 * channels_out, 1, kernel_initializer=head, name="head")(x)
-        return keras().Model(pictures, _depth_to_space(x), name="unet")
+        return keras().Model(pictures, exact(_depth_to_space(x)), name="unet")
 
 
 def _twice(x: Any, channels: int) -> Any:
@@ -65,7 +66,7 @@ def _twice(x: Any, channels: int) -> Any:
 
 def _normal(x: Any) -> Any:
     layers = keras().layers
-    return layers.Activation("relu")(layers.BatchNormalization(momentum=MOMENTUM)(x))
+    return layers.Activation("relu")(batch_normalisation(MOMENTUM)(x))
 
 
 def _depth_to_space(x: Any) -> Any:
