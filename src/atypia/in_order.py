@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -21,14 +22,41 @@ def in_order(
     or something is raised, what waits is not begun, and what was begun is waited for.
     """
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
-            while waiting:
+        yield from queued(work, items, pool, ahead=ahead)
+
+
+def queued(
+    work: Callable[[Item], Result], items: Iterable[Item], pool: Executor | None, *, ahead: int
+) -> Iterator[Result]:
+    """Do the same with the threads of a pool, which others may use too; None works in the caller's own.
+
+    The items may themselves come from the same pool: the caller waits for them, and no thread of it.
+    """
+    if pool is None:
+        for item in items:
+            yield work(item)
+        return
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= ahead:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@contextmanager
+def threads(workers: int) -> Iterator[Executor | None]:
+    """Give a pool of so many threads, None for one; at the end what was begun is waited for."""
+    if workers < 2:
+        yield None
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)

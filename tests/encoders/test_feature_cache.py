@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -176,3 +178,29 @@ def test_the_key_follows_pixels_and_foreground(rng):
     key = content_key(pixels, head)
     assert key == content_key(np.asfortranarray(pixels), head)
     assert len({key, content_key(pixels + 1e-6, head), content_key(pixels, ~head)}) == 3
+
+
+FILLING = """
+import sys
+from pathlib import Path
+import numpy as np
+from atypia.encoders import load_encoder
+from atypia.encoders.feature_cache import FeatureCache
+encoder = load_encoder("efficientnet-lite0", cut=("stage16",), threads=1)
+cache = FeatureCache(Path(sys.argv[1]), limit=int(sys.argv[2]))
+for place in range(60):
+    pixels = np.random.default_rng(place).random((2, 32, 32), dtype=np.float32)
+    (found,) = cache.features(encoder, pixels, [f"{place}a", f"{place}b"])
+    assert np.array_equal(found, encoder(pixels)[0].astype(np.float16)), place
+print("all are right")
+"""
+
+
+@pytest.mark.parametrize("limit", [2**30, 20_000])
+def test_two_processes_fill_one_folder_at_once(tmp_path, limit):
+    command = [sys.executable, "-c", FILLING, str(tmp_path), str(limit)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate(timeout=60)[0] for process in both] == ["all are right\n"] * 2
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(path.suffix == ".npy" for path in left)
+    assert len(left) == 120 if limit > 20_000 else left

@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import json
 import math
+import threading
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from atypia.errors import (
 )
 from atypia.loading import AHEAD
 from atypia.preparation import Preparation
+from atypia.processors import shared
 from atypia.reading.collection import Collection
 from atypia.scan import Scan
 from atypia.screener import Screener
@@ -248,7 +251,7 @@ def test_scoring_reads_no_further_ahead_than_it_must(make, scans):
     assert taken == 0
     for given in range(1, 100):
         next(found)
-        assert taken < given + AHEAD + BATCH
+        assert taken < given + AHEAD + BATCH * (2 + shared(None).workers)
     found.close()
 
 
@@ -340,9 +343,24 @@ def test_a_loaded_screener_saves_the_same_bytes(saved, tmp_path):
 def test_threads_are_bounded_without_a_change_of_scores(nearest, saved, folder):
     loaded = Screener.load(saved)
     loaded.use_threads(2)
-    assert loaded.detector.threads == 2
+    assert loaded.detector.threads == 1  # in each of two workers
     scores = [finding.score for finding in loaded.score(folder)]
     assert np.allclose(scores, [finding.score for finding in nearest.score(folder)], atol=1e-5)
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+def test_no_more_threads_are_at_work_than_were_asked_for(saved, folder, asked):
+    loaded = Screener.load(saved)
+    loaded.use_threads(asked)
+    scans = list(folder) * 3
+    list(loaded.score(scans[:1]))
+    before, most = threading.active_count(), 0
+    start, work = time.perf_counter(), time.process_time()
+    for _ in loaded.score(scans):
+        most = max(most, threading.active_count() - before)
+    assert most <= (asked if asked > 1 else 0)
+    assert (time.process_time() - work) / (time.perf_counter() - start) <= 1.1 * asked
+    assert threading.active_count() == before
 
 
 def test_the_card_tells_what_it_is(nearest):

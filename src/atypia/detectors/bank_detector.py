@@ -7,7 +7,7 @@ from typing import Any, Self
 from atypia.detectors.base import Detector, State
 from atypia.detectors.batch import PreparedSet, batches
 from atypia.detectors.fit_context import FitContext
-from atypia.detectors.healthy_atlas import HealthyAtlas
+from atypia.detectors.healthy_atlas import HealthyAtlas, kept_places
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 
 FEWEST = 10
@@ -27,13 +27,13 @@ class BankDetector(Detector):
             raise BadOption(f"Expected top in (0, 1]; received {settings['top']}.")
 
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
-        """Fill the atlas; raise NotEnoughScans below 10 scans."""
-        del context
+        """Fill the atlas, with at most 4000 scans; raise NotEnoughScans below 10."""
         if len(healthy) < FEWEST:
             raise NotEnoughScans(
                 f"The detector '{self.name}' needs at least {FEWEST} healthy scans, received {len(healthy)}."
             )
-        parts = (healthy.batch(part) for part in batches(len(healthy), AT_ONCE))
+        kept = kept_places(len(healthy), context.seed)
+        parts = (healthy.batch(kept[part]) for part in batches(len(kept), AT_ONCE))
         self.atlas_ = HealthyAtlas.learn(parts, int(self.settings["retrieved"]))
         return self
 

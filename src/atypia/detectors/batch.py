@@ -42,7 +42,7 @@ class Batch:
     def level(self) -> Image:
         """The median of the pixels in each brain, (N,), at least DARKEST."""
         medians = [
-            float(np.median(scan[brain])) if brain.any() else 0.0
+            _median(scan[brain]) if brain.any() else 0.0
             for scan, brain in zip(self.pixels, self.brain, strict=True)
         ]
         return np.maximum(np.array(medians, np.float32), np.float32(DARKEST))
@@ -52,6 +52,12 @@ class Batch:
         """The pixels (N, S, S) in units of the brain's median, in [0, BRIGHTEST]: near 1 for most tissue."""
         scale = 1 / self.level
         return np.clip(self.pixels * scale[:, None, None], 0, np.float32(BRIGHTEST))
+
+
+def _median(values: Image) -> float:
+    """Return the median of values (N,); sorting is several times as fast as numpy's selection."""
+    ordered = np.sort(values)
+    return float((ordered[(values.size - 1) // 2] + ordered[values.size // 2]) / 2)
 
 
 class PreparedSet(Protocol):

@@ -61,6 +61,21 @@ def unit(vectors: Array) -> Array:
     return np.asarray(vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6), np.float32)
 
 
+def widened(halves: NDArray[np.float16]) -> Array:
+    """Return finite float16 values as float32, exactly, several times as fast as numpy's own conversion.
+
+    Sign, exponent and fraction are shifted to where float32 has them, and 2**112 makes up for the other bias.
+    """
+    bits = halves.view(np.uint16).astype(np.uint32, order="C")
+    sign = (bits & np.uint32(0x8000)) << np.uint32(16)
+    bits &= np.uint32(0x7FFF)
+    bits <<= np.uint32(13)
+    bits |= sign
+    values = bits.view(np.float32)
+    values *= np.float32(2.0**112)
+    return values
+
+
 def _placed(layer: Array, grid: int) -> Array:
     """Average (N, g, g, K) over the window and interpolate to (N, grid, grid, K), side by side."""
     n, own, _, channels = layer.shape

@@ -15,6 +15,7 @@ from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.healthy_scale import MapScale, ScoreScale, sampled
 from atypia.detectors.heat import highest
+from atypia.detectors.kept_maps import KeptMaps
 from atypia.detectors.member_trial import Trial, try_members
 from atypia.detectors.network_detector import NetworkDetector
 from atypia.detectors.subset import Subset, kept_aside
@@ -85,17 +86,25 @@ class Ensemble(Detector):
         rng = np.random.default_rng((seed, 21))
         scores: list[list[Array]] = [[] for _ in self.members]
         values: list[list[Image]] = [[] for _ in self.members]
-        for part in batches(len(aside), AT_ONCE):
-            batch = aside.batch(part)
-            for place, member in enumerate(self.members):
-                found = member.score(batch)
-                scores[place].append(found.image)
-                values[place].append(sampled(rng, found.map, batch.foreground))
-        self.score_scales_ = [ScoreScale.learn(np.concatenate(s)) for s in scores]
-        self.map_scales_ = [MapScale.learn(np.concatenate(v)) for v in values]
-        agreed = [self._agreed(aside.batch(part)) for part in batches(len(aside), AT_ONCE)]
+        parts = list(batches(len(aside), AT_ONCE))
+        # Maps wait on disk for their scales: to score anew would take as long again.
+        with KeptMaps() as kept:
+            for part in parts:
+                batch = aside.batch(part)
+                found = [member.score(batch) for member in self.members]
+                kept.add([one.map for one in found])
+                for place, one in enumerate(found):
+                    scores[place].append(one.image)
+                    values[place].append(sampled(rng, one.map, batch.foreground))
+            each = [np.concatenate(own) for own in scores]
+            self.score_scales_ = [ScoreScale.learn(own) for own in each]
+            self.map_scales_ = [MapScale.learn(np.concatenate(v)) for v in values]
+            agreed = [
+                self._highest(self._surprise(maps), aside.batch(part))
+                for maps, part in zip(kept, parts, strict=True)
+            ]
         self.joint_scales_ = [ScoreScale.learn(scores) for scores in np.concatenate(agreed, axis=1)]
-        self.trials_ = try_members(self.members, self.map_scales_, aside, seed)
+        self.trials_ = try_members(self.members, self.map_scales_, aside, seed, each)
         weights = np.array([trial.weight for trial in self.trials_])
         self.weights_ = (
             weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
@@ -105,7 +114,7 @@ class Ensemble(Detector):
         """Score prepared scans; near 0 for a healthy one, in units of one standard deviation of them."""
         self._demand_fitted()
         found = [member.score(batch) for member in self.members]
-        surprise = self._surprise(found)
+        surprise = self._surprise([one.map for one in found])
         if self.rule == "map":
             each = zip(self.joint_scales_, self._highest(surprise, batch), strict=True)
             scores = np.max([scale(values) for scale, values in each], axis=0)
@@ -118,11 +127,8 @@ class Ensemble(Detector):
         pictures = [one.reconstruction for one in found if one.reconstruction is not None]
         return Scores(scores, heat * batch.foreground, pictures[0] if pictures else None)
 
-    def _surprise(self, found: Sequence[Scores]) -> list[Image]:
-        return [scale(one.map) for scale, one in zip(self.map_scales_, found, strict=True)]
-
-    def _agreed(self, batch: Batch) -> Array:
-        return self._highest(self._surprise([member.score(batch) for member in self.members]), batch)
+    def _surprise(self, maps: Sequence[Image]) -> list[Image]:
+        return [scale(one) for scale, one in zip(self.map_scales_, maps, strict=True)]
 
     def _highest(self, surprise: Sequence[Image], batch: Batch) -> Array:
         """Return (tops, N): the means of the highest shares, inside the brain, of the members' mean."""

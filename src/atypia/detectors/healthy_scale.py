@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -85,11 +86,28 @@ class MapScale:
         """Return the surprise (N, S, S), from 0 to 12."""
         if len(self.knots) < 2:
             return np.asarray((heat > self.knots[0]) * self.surprise[0], np.float32)
-        told = np.interp(heat, self.knots, self.surprise)
+        slopes, offsets = self._lines
+        piece = np.zeros(heat.shape, np.uint8)
+        for knot in _rounded_up(self.knots):
+            piece += heat >= knot
+        told = slopes.take(piece) * heat + offsets.take(piece)
+        return np.asarray(np.minimum(told, MOST), np.float32)
+
+    @cached_property
+    def _lines(self) -> tuple[Array, Array]:
+        """Return slope and offset of the line below the first knot, of that beyond each, in order."""
         back = max(len(self.knots) - 4, 0)
         width = (self.knots[-1] - self.knots[back]) / (self.surprise[-1] - self.surprise[back])
-        told += np.maximum(heat - self.knots[-1], 0) / max(width, 1e-12)
-        return np.asarray(np.minimum(told, MOST), np.float32)
+        inner = np.diff(self.surprise) / np.diff(self.knots)
+        slopes = np.concatenate([[0.0], inner, [1 / max(width, 1e-12)]])
+        starts, values = self.knots[[0, *range(len(self.knots))]], self.surprise[[0, *range(len(self.knots))]]
+        return slopes, values - slopes * starts
+
+
+def _rounded_up(knots: Array) -> Image:
+    """Return the smallest float32 values at or above these: what float32 values are compared with."""
+    near = knots.astype(np.float32)
+    return np.where(near < knots, np.nextafter(near, np.float32(np.inf)), near)
 
 
 def sampled(rng: np.random.Generator, heat: Image, heads: Mask) -> Image:

@@ -40,12 +40,24 @@ def to_pixels(heat: Image, foreground: Mask) -> Image:
     return np.asarray((matrix @ heat @ matrix.T) * foreground, np.float32)
 
 
+def averaged(stack: Image, factor: int) -> Image:
+    """Average (N, S, S) over squares of `factor` pixels a side, whole ones alone, to (N, s, s)."""
+    side = stack.shape[-1] // factor * factor
+    rows = _summed([stack[:, start:side:factor, :side] for start in range(factor)])
+    return _summed([rows[:, :, start::factor] for start in range(factor)]) / np.float32(factor**2)
+
+
+def _summed(parts: list[Image]) -> Image:
+    total = parts[0].astype(np.float32)
+    for part in parts[1:]:
+        total += part
+    return total
+
+
 def to_cells(mask: Mask, grid: int) -> Mask:
     """Return the cells (N, G, G) that lie mostly in a mask (N, S, S)."""
-    n, size, _ = mask.shape
-    factor = size // grid
-    share = mask[:, : factor * grid, : factor * grid].reshape(n, grid, factor, grid, factor)
-    return np.asarray(share.mean((2, 4), dtype=np.float32) > 0.5)
+    share = averaged(mask.astype(np.float32), mask.shape[-1] // grid)
+    return np.asarray(share[:, :grid, :grid] > 0.5)
 
 
 def highest(heat: Image, heads: Mask, top: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from atypia.detectors.adapting import check_adapt
 from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
-from atypia.detectors.cells import unit
+from atypia.detectors.cells import unit, widened
 from atypia.detectors.encoded_examples import EncodedExamples
 from atypia.detectors.encoded_healthy import EncodedHealthy
 from atypia.detectors.fit_context import FitContext
@@ -142,22 +142,21 @@ class Nearest(Detector):
 
     def _cell_distances(self, cells: Array, retrieved: NDArray[np.intp]) -> Array:
         """Return (G, G): distance of each cell to the three most alike cells within reach, in these scans."""
-        grid = cells.shape[0]
-        bank = np.pad(
-            self.cells_[retrieved].astype(np.float32),
-            ((0, 0), (self.reach, self.reach), (self.reach, self.reach), (0, 0)),
-            mode="edge",
-        )
-        steps = range(2 * self.reach + 1)
-        likeness = [
-            np.einsum("ijk,rijk->rij", cells, bank[:, a : a + grid, b : b + grid], optimize=True)
-            for a in steps
-            for b in steps
-        ]
-        everyone = np.concatenate(likeness)
-        count = min(ALIKE, len(everyone))
-        best = np.partition(everyone, -count, axis=0)[-count:]
-        return np.asarray(1 - best.mean(axis=0), dtype=np.float32)
+        grid, width = len(cells), cells.shape[-1]
+        bank = widened(self.cells_[retrieved].transpose(1, 2, 0, 3))
+        # What would lie beyond the rim is the rim's cell again.
+        around = np.clip(np.arange(grid)[:, None] + np.arange(-self.reach, self.reach + 1), 0, grid - 1)
+        count = min(ALIKE, len(retrieved) * around.shape[1] ** 2)
+        distances = np.empty((grid, grid), np.float32)
+        for row, lines in enumerate(around):
+            near = bank[lines[0] : lines[-1] + 1]
+            products = (cells[row] @ near.reshape(-1, width).T).reshape(grid, *near.shape[:3])
+            likeness = np.stack(
+                [own[lines - lines[0]][:, at].ravel() for own, at in zip(products, around, strict=True)]
+            )
+            best = np.partition(likeness, -count, axis=1)[:, -count:]
+            distances[row] = 1 - best.mean(axis=1)
+        return distances
 
     def _demand_fitted(self) -> None:
         if not hasattr(self, "bank_"):

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Places = NDArray[np.intp]
-# Patches are chosen, and searched, in squares of so many cells a side.
-SQUARE = 4
+# Patches are chosen in squares of so many cells a side, and searched in smaller ones.
+SQUARE, SEARCHED = 4, 2
+# So many products of cells and members are held at once.
+PRODUCTS = 2**22
 # More candidates in a square than this are drawn from at random first: it bounds the time of the choice.
 CANDIDATES = 6000
 PROJECTED = 32
@@ -43,23 +45,40 @@ class PatchBank:
 
         `allowed` (N, scans) names the healthy scans to compare each scan with. Where none of the members in
         reach is of these, all in reach are compared; where none is in reach, those of the squares around.
-        Each square of cells takes one matrix product with the members around it.
+        Each square of cells takes one matrix product with the members around it, or several where the product
+        would have more than `PRODUCTS` values: memory does not grow with the bank.
         """
-        n = len(cells)
         best = np.empty(cells.shape[:3], np.float32)
         which = np.empty(cells.shape[:3], np.intp)
-        for rows, columns in self._squares():
+        for rows, columns, around, far in self._searches:
             square = cells[:, rows, columns]
-            around = self._around[rows.start, columns.start]
-            products = square.reshape(-1, cells.shape[-1]) @ self._members[around].T
-            likeness = products.reshape(n, -1, len(around))
-            far = self._far(rows, columns, around)
-            strange = None if allowed is None else np.where(allowed[:, self.scans[around]], 0, NEVER / 2)
-            found = _best(likeness, far, strange)
-            best[:, rows, columns] = np.take_along_axis(likeness, found[..., None], -1).reshape(
-                square.shape[:3]
-            )
-            which[:, rows, columns] = around[found].reshape(square.shape[:3])
+            flat = square.reshape(len(cells), -1, cells.shape[-1])
+            likeness, members = self._search(flat, around, far, allowed)
+            best[:, rows, columns] = likeness.reshape(square.shape[:3])
+            which[:, rows, columns] = members.reshape(square.shape[:3])
+        return best, which
+
+    def _search(
+        self, square: Array, around: Places, far: Array | None, allowed: NDArray[np.bool_] | None
+    ) -> tuple[Array, Places]:
+        """Return cosine and place of the most alike of these members, (N, P) each, for cells (N, P, D)."""
+        n, count, width = square.shape
+        at_once = max(1, PRODUCTS // max(n * count, 1))
+        standing = np.full((n, count), -np.inf, np.float32)
+        best, which = np.empty((n, count), np.float32), np.empty((n, count), np.intp)
+        for start in range(0, len(around), at_once):
+            some = around[start : start + at_once]
+            likeness = (square.reshape(-1, width) @ self._members[some].T).reshape(n, count, -1)
+            penalised = likeness if far is None else likeness + far[:, start : start + at_once]
+            if allowed is not None:
+                strange = np.where(allowed[:, self.scans[some]], 0, NEVER / 2).astype(np.float32)
+                penalised = penalised + strange[:, None]
+            found = penalised.argmax(axis=-1)[..., None]
+            value = np.take_along_axis(penalised, found, -1)[..., 0]
+            better = value > standing
+            standing = np.where(better, value, standing)
+            best = np.where(better, np.take_along_axis(likeness, found, -1)[..., 0], best)
+            which = np.where(better, some[found[..., 0]], which)
         return best, which
 
     def near(self, row: int, column: int) -> Places:
@@ -70,9 +89,6 @@ class PatchBank:
         found = np.flatnonzero(apart <= self.reach)
         return found if len(found) else self._around[row - row % SQUARE, column - column % SQUARE]
 
-    def _squares(self) -> Iterator[tuple[slice, slice]]:
-        return squares(self.grid)
-
     @cached_property
     def _members(self) -> Array:
         return self.members.astype(np.float32)
@@ -81,19 +97,43 @@ class PatchBank:
     def _around(self) -> dict[tuple[int, int], Places]:
         """The members within reach of any cell of each square; at least those of the nearest ones."""
         found = {}
-        for rows, columns in self._squares():
-            low, high = (rows.start, columns.start), (rows.stop - 1, columns.stop - 1)
-            apart = np.maximum(np.maximum(low - self.places, self.places - high), 0).max(axis=1)
+        for rows, columns in squares(self.grid):
+            apart = self._apart(rows, columns)
             limit = apart.max() if self.reach is None else max(self.reach, apart.min())
             found[rows.start, columns.start] = np.flatnonzero(apart <= limit)
         return found
 
-    def _far(self, rows: slice, columns: slice, around: Places) -> Array | None:
-        """Return (cells of the square, members): 0 within reach and NEVER beyond; None without a reach."""
+    @cached_property
+    def _searches(self) -> list[tuple[slice, slice, Places, Array | None]]:
+        """What is compared with what: rows and columns of cells, the members around, and which are too far.
+
+        The last is (cells, members), 0 within reach and NEVER beyond, None without a reach. Squares of two
+        cells a side have fewer members beyond the reach of some of their cells than those of four.
+        """
         if self.reach is None:
-            return None
-        own = places_in(rows, columns)[:, None]
-        apart = np.abs(own - self.places[around]).max(axis=-1)
+            return [
+                (*square, self._around[square[0].start, square[1].start], None)
+                for square in squares(self.grid)
+            ]
+        found: list[tuple[slice, slice, Places, Array | None]] = []
+        for rows, columns in squares(self.grid, SEARCHED):
+            around = np.flatnonzero(self._apart(rows, columns) <= self.reach)
+            far = self._far(rows, columns, around)
+            if not len(around) or (far < 0).all(axis=1).any():
+                around = self._around[
+                    rows.start - rows.start % SQUARE, columns.start - columns.start % SQUARE
+                ]
+                far = self._far(rows, columns, around)
+            found.append((rows, columns, around, far))
+        return found
+
+    def _apart(self, rows: slice, columns: slice) -> NDArray[np.integer[Any]]:
+        """Return by how many rows or columns each member (M,) lies outside a square."""
+        low, high = (rows.start, columns.start), (rows.stop - 1, columns.stop - 1)
+        return np.asarray(np.maximum(np.maximum(low - self.places, self.places - high), 0).max(axis=1))
+
+    def _far(self, rows: slice, columns: slice, around: Places) -> Array:
+        apart = np.abs(places_in(rows, columns)[:, None] - self.places[around]).max(axis=-1)
         return np.where(apart <= self.reach, 0, NEVER).astype(np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -106,11 +146,11 @@ class PatchBank:
         return cls(arrays["members"], arrays["places"], arrays["scans"], grid, reach)
 
 
-def squares(grid: int) -> Iterator[tuple[slice, slice]]:
+def squares(grid: int, side: int = SQUARE) -> Iterator[tuple[slice, slice]]:
     """Yield the squares that tile a grid, as slices of rows and columns."""
-    for top in range(0, grid, SQUARE):
-        for left in range(0, grid, SQUARE):
-            yield slice(top, min(top + SQUARE, grid)), slice(left, min(left + SQUARE, grid))
+    for top in range(0, grid, side):
+        for left in range(0, grid, side):
+            yield slice(top, min(top + side, grid)), slice(left, min(left + side, grid))
 
 
 def places_in(rows: slice, columns: slice) -> Places:
@@ -144,11 +184,3 @@ def coreset(patches: Array, count: int, rng: np.random.Generator) -> Places:
             break
         chosen.append(farthest)
     return np.sort(np.array(chosen))
-
-
-def _best(likeness: Array, far: Array | None, strange: NDArray[np.floating[Any]] | None) -> Places:
-    """Return the place of the most alike allowed member, (N, cells)."""
-    penalised = likeness if far is None else likeness + far
-    if strange is not None:
-        penalised = penalised + strange[:, None].astype(np.float32)
-    return np.asarray(penalised.argmax(axis=-1))

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atypia.atomic import atomic
+from atypia.cache import cache_limit
 from atypia.encoders.base import Encoder
 from atypia.errors import OutputError
 from atypia.scan import Image
 
-LIMIT = 8 * 2**30
 TRIM_TO = 0.8
 TRIM_EVERY = 512
 
@@ -25,12 +25,13 @@ Features = NDArray[np.float16]
 class FeatureCache:
     """Files `folder/ENCODER/XX/CONTENT.npy`, one for each scan, each all cuts of it in a row, float16.
 
-    `limit` bounds the folder in bytes: where it is passed, the files used longest ago go first.
+    `limit` bounds the folder in bytes, None as `cache_limit` says: where it is passed, the files used longest
+    ago go first.
     Files appear whole or not at all, so that two processes may share a folder.
     """
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
-        self.folder, self.limit = folder, limit
+    def __init__(self, folder: Path, limit: int | None = None) -> None:
+        self.folder, self.limit = folder, cache_limit() if limit is None else limit
         self._written = 0
 
     def features(self, encoder: Encoder, pixels: Image, keys: list[str]) -> list[Features]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from atypia.detectors import Detector, PreparedSet
 from atypia.detectors.batch import batches
+from atypia.processors import one_blas_thread
 from atypia.progress import progress
 from atypia.reading.row import Row
 from atypia.scan import Scan
@@ -50,7 +51,7 @@ def calibrate(
     """
     scores: list[NDArray[np.float64]] = []
     parts = list(batches(len(healthy), BATCH))
-    with MapCalibration() as maps:
+    with MapCalibration() as maps, one_blas_thread():
         for part in progress(parts, total=len(parts), label="calibrating", unit="batch"):
             batch = healthy.batch(part)
             result = detector.score(batch)

@@ -12,12 +12,14 @@ import numpy as np
 
 from atypia.artefact import Artefact, read_artefact, write_artefact
 from atypia.copies import is_cluster
-from atypia.detectors import DETECTORS, Detector, FitContext, State
+from atypia.detectors import DETECTORS, Batch, Detector, FitContext, State
 from atypia.errors import BadOption, CorruptArtefact
 from atypia.fitness import Fitness
-from atypia.loading import Loaded, in_batches, load
+from atypia.in_order import queued, threads
+from atypia.loading import Loaded, in_batches, load_by
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.preparation import Preparation
+from atypia.processors import one_blas_thread, shared
 from atypia.reading.collection import Collection, Row
 from atypia.reading.cutting import WHOLE, Cutting
 from atypia.scan import Finding, Scan
@@ -68,6 +70,7 @@ class Screener:
     provenance: dict[str, Any] = field(default_factory=dict)
     records: dict[str, Any] = field(default_factory=dict)
     learned_files_: Fingerprints = field(default_factory=NONE.copy)
+    threads_: int | None = None
 
     def __post_init__(self) -> None:
         check_rule(self.rule, self.parameter)
@@ -166,12 +169,20 @@ class Screener:
     def _score(
         self, scans: Scans | Iterable[Row | Scan], judge: Judge, fitness: Fitness | None
     ) -> Iterator[Finding]:
-        for part, batch in in_batches(load(scans, self.preparation), BATCH):
+        """Read and score in the same threads, so that there are never more at work than were asked for."""
+
+        def findings(read: tuple[list[Loaded], Batch | None]) -> list[Finding]:
+            part, batch = read
             if batch is None:
-                yield from judge.findings(part, None)
-                continue
+                return list(judge.findings(part, None))
             unfit = None if fitness is None else reasons(fitness, batch, part)
-            yield from judge.findings(part, self.detector.score(batch), unfit)
+            return list(judge.findings(part, self.detector.score(batch), unfit))
+
+        workers = shared(self.threads_).workers
+        with one_blas_thread(), threads(workers) as pool:
+            read = in_batches(load_by(pool, scans, self.preparation), BATCH)
+            for part in queued(findings, read, pool, ahead=1 + workers):
+                yield from part
 
     @property
     def cutting(self) -> Cutting:
@@ -230,10 +241,10 @@ class Screener:
         kind = DETECTORS[head["detector"]["name"]]
         fitness, arrays = unpacked(head.get("fitness"), artefact.arrays)
         learned_files = arrays.pop(LEARNED_FILES, NONE)
-        state = State(head["detector"]["parameters"], arrays, artefact.graphs)
+        state, each = State(head["detector"]["parameters"], arrays, artefact.graphs), shared(None).threads
         threshold, scale = Threshold.from_dict(head["threshold"]), head.get("position_scale")
         return cls(
-            detector=kind.from_state(state),
+            detector=kind.from_state(state, each),
             preparation=Preparation.from_dict(head["preparation"]),
             rule=threshold.rule,
             parameter=threshold.parameter,
@@ -241,7 +252,7 @@ class Screener:
             fitness=fitness is not None,
             threshold_=threshold,
             healthy_map_=HealthyMap.from_dict(head["healthy_map"]),
-            fitness_=fitness,
+            fitness_=fitness and fitness.with_threads(each),
             position_scale_=None if scale is None else PositionScale.from_dict(scale),
             planes_=tuple(head.get("planes", ())),
             strip_=str(head.get("strip", WHOLE)),
@@ -268,9 +279,11 @@ class Screener:
         return calibration.group_count, min(fitness.left_out / (fitness.learned + len(calibration)), 1.0)
 
     def use_threads(self, threads: int | None) -> None:
-        """Bound the threads of the networks; None leaves it to ONNX Runtime."""
-        self.detector = self.detector.from_state(self.detector.state(), threads)
-        self.fitness_ = self.fitness_ and self.fitness_.with_threads(threads)
+        """Score with at most so many threads, for reading, networks and all else; None: all processors."""
+        each = shared(threads).threads
+        self.threads_ = threads
+        self.detector = self.detector.from_state(self.detector.state(), each)
+        self.fitness_ = self.fitness_ and self.fitness_.with_threads(each)
 
     def card(self) -> dict[str, dict[str, Any]]:
         """Return what there is to know of this Screener, as a table for each part."""
