@@ -16,7 +16,7 @@
     ├── ClusterFailed              4   a cluster cannot be reached, has no room, or is gone
     ├── MissingExtra               4   an optional part of the installation is needed
     ├── MissingTool                4   another program is needed that is not installed
-    ├── MissingInstructions        4   this processor cannot compute as a Screener was optimised to
+    ├── MissingInstructions        4   the processor cannot compute as a Screener was optimised to
     ├── TrainingDiverged           5   the loss is no longer a number
     ├── ScoresDiffer               7   an optimised Screener scores otherwise than the original
     └── OutputError                6   a result could not be written
@@ -132,7 +132,7 @@ class MissingTool(AtypiaError):
 
 
 class MissingInstructions(AtypiaError):
-    """This processor cannot compute as a Screener was optimised to."""
+    """The processor cannot compute as a Screener was optimised to."""
 
     exit_code = 4
 

@@ -68,7 +68,14 @@ def test_every_choice_of_fit_is_an_option():
     options = {option.name for option in fit.fit.params}
     # Those of the scans, not of the Screener.
     others = {"scans", "out", "root", "seed", "cluster", "allow_leak", "planes", "strip", "volume"}
-    others |= {"sweep", "engine", "address", "workers", "cpus_per_worker"}  # of many Screeners
+    others |= {
+        "sweep",
+        "engine",
+        "address",
+        "workers",
+        "cpus_per_worker",
+        "gpus_per_worker",
+    }  # of many Screeners
     assert {item.name for item in fields(FitChoice)} == options - others
 
 

@@ -54,7 +54,8 @@ def test_objects_are_fetched_side_by_side_and_once(store):
     assert FLYING // 2 < store.most <= FLYING
 
 
-def test_an_object_that_two_rows_name_is_there_for_both(store):
+@pytest.mark.usefixtures("store")
+def test_an_object_that_two_rows_name_is_there_for_both():
     rows = objects(2) * 2
     assert [fetched(row.path, "a picture") for row in fetched_ahead(rows)] == [b"0.png", b"1.png"] * 2
 
@@ -73,7 +74,8 @@ def test_files_are_not_read_ahead(store):
     assert not store.asked
 
 
-def test_files_between_objects_keep_their_place(store):
+@pytest.mark.usefixtures("store")
+def test_files_between_objects_keep_their_place():
     rows = [*objects(2), Row(Path("here.png"), "here"), *objects(4)[2:]]
     names = []
     for row in fetched_ahead(rows):
@@ -90,9 +92,10 @@ def test_a_reader_that_leaves_leaves_nothing_behind(store):
     assert len(store.asked) <= FLYING + 1
 
 
-def test_what_could_not_be_fetched_is_told_of_its_scan(store):
+@pytest.mark.usefixtures("store")
+def test_what_could_not_be_fetched_is_told_of_its_scan():
     rows = [Row(Path("s3://bucket/gone.png"), "gone"), *objects(1)]
     ahead = fetched_ahead(rows)
-    with pytest.raises(UnreadableScan, match="gone.png: expected a picture, received no such"):
+    with pytest.raises(UnreadableScan, match=r"gone\.png: expected a picture, received no such"):
         fetched(next(ahead).path, "a picture")
     assert fetched(next(ahead).path, "a picture") == b"0.png"

@@ -18,7 +18,7 @@ LOCAL, RAY = "local", "ray"
 
 
 def engine(what: str) -> Callable[[Command], Command]:
-    """Return the options --engine, --address, --workers and --cpus-per-worker; `what` a worker does."""
+    """Return the options that name a cluster and its workers; `what` a worker does."""
     added = (
         click.option(
             "--engine",
@@ -45,6 +45,13 @@ def engine(what: str) -> Callable[[Command], Command]:
             default=1,
             help="Cores that each worker gets on the cluster, and threads that it uses.",
         ),
+        click.option(
+            "--gpus-per-worker",
+            type=click.FloatRange(0),
+            metavar="X",
+            default=0.0,
+            help="GPUs that each worker gets on the cluster; 0.25 lets four share one. 0: it uses none.",
+        ),
     )
 
     def add(command: Command) -> Command:
@@ -56,15 +63,21 @@ def engine(what: str) -> Callable[[Command], Command]:
 
 
 def workers_of(
-    engine: str, address: str | None, workers: int | None, cpus_per_worker: int, threads: int | None
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    cpus_per_worker: int,
+    gpus_per_worker: float,
+    threads: int | None,
 ) -> Workers | None:
     """Return the workers that options ask for, None for this machine alone; raise BadOption."""
     if engine == RAY:
         from atypia.cluster import Workers
 
-        return Workers(address, workers, cpus_per_worker, threads)
+        return Workers(address, workers, cpus_per_worker, gpus_per_worker, threads)
     cpus = None if cpus_per_worker == 1 else cpus_per_worker
-    named = {"--address": address, "--workers": workers, "--cpus-per-worker": cpus}
+    named: dict[str, object] = {"--address": address, "--workers": workers, "--cpus-per-worker": cpus}
+    named["--gpus-per-worker"] = gpus_per_worker or None
     given = [name for name, value in named.items() if value is not None]
     if given:
         raise BadOption(f"Expected --engine ray beside {', '.join(given)}; received --engine {engine}.")

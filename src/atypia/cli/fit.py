@@ -162,6 +162,7 @@ def fit(
     address: str | None,
     workers: int | None,
     cpus_per_worker: int,
+    gpus_per_worker: float,
     **chosen: Any,
 ) -> None:
     """Learn what healthy scans look like, and calibrate on healthy scans that were kept aside.
@@ -178,7 +179,13 @@ def fit(
     from atypia.recognition.mixture import mixed_note
 
     context = click.get_current_context()
-    where = {"engine": engine, "address": address, "workers": workers, "cpus_per_worker": cpus_per_worker}
+    where: dict[str, Any] = {
+        "engine": engine,
+        "address": address,
+        "workers": workers,
+        "cpus_per_worker": cpus_per_worker,
+        "gpus_per_worker": gpus_per_worker,
+    }
     if sweep is not None:
         context.exit(sweeping.fit_all(context, sweep, chosen["threads"], **where))
     sweeping.refuse_cluster(**where)

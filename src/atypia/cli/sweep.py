@@ -13,7 +13,7 @@ from atypia.cli.engine import workers_of
 from atypia.errors import BadOption
 from atypia.notice import RESEARCH_USE_ONLY
 
-_OWN = ("sweep", "engine", "address", "workers", "cpus_per_worker", "threads")
+_OWN = ("sweep", "engine", "address", "workers", "cpus_per_worker", "gpus_per_worker", "threads")
 
 option = click.option(
     "--sweep",

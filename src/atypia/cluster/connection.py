@@ -31,7 +31,10 @@ class Cluster:
         room = 0
         for node in self.ray.nodes():
             if node["Alive"]:
-                room += int(node["Resources"].get("CPU", 0) // workers.cpus)
+                has = node["Resources"]
+                here = has.get("CPU", 0) // workers.cpus
+                # A share such as 0.1 is not a sum of halves: three tenths must hold three.
+                room += int(min(here, has.get("GPU", 0) / workers.gpus + 1e-9) if workers.gpus else here)
         return room
 
     def demand_alive(self) -> None:

@@ -51,6 +51,7 @@ class Pool:
         self._model = self._ray.put(model)
         self._kind = self._ray.remote(Worker).options(
             num_cpus=workers.cpus,
+            num_gpus=workers.gpus,
             max_restarts=0,  # whoever comes anew is started here, for only here is known what was lost
             max_task_retries=0,
             scheduling_strategy="SPREAD",
@@ -113,8 +114,9 @@ class Pool:
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > self._workers.patience:
             raise ClusterFailed(
-                f"Expected room for a worker with {self._workers.cpus} CPUs on the cluster, received none in "
-                f"{self._workers.patience:g} seconds. Ask for less with --cpus-per-worker, or add nodes."
+                f"Expected room for a worker with {self._workers.size} on the cluster, received none in "
+                f"{self._workers.patience:g} seconds. Ask for less with --cpus-per-worker and "
+                "--gpus-per-worker, or add nodes."
             )
         return list(landed)
 

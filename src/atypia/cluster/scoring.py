@@ -14,6 +14,7 @@ from atypia.cluster.pool import Pool
 from atypia.cluster.settings import Workers
 from atypia.cluster.worker import Order
 from atypia.errors import ArtefactError, AtypiaError, ClusterFailed
+from atypia.onnx_session import CPU, CUDA
 from atypia.progress import progress
 from atypia.reading.collection import Collection, Row
 from atypia.remote import is_remote
@@ -62,7 +63,10 @@ def score_to_parts(
     """
     content = _content(model, maker)
     shards, volumes = shards_of(scans.rows, keeping.shard)
-    order = Order(maker, str(maker.sha256), judge_all, keep_identifiers, volumes > 0, workers.threads_each)
+    device = CUDA if workers.gpus else CPU
+    order = Order(
+        maker, str(maker.sha256), judge_all, keep_identifiers, volumes > 0, workers.threads_each, device
+    )
     options: Job = {
         "the Screener's name": maker.name,
         "--judge-all": judge_all,
@@ -70,7 +74,7 @@ def score_to_parts(
         "the threads of a worker": order.threads,
         "--shard": keeping.shard,
     }
-    job = job_of(scans, maker.sha256, options)
+    job = {**job_of(scans, maker.sha256, options), "the device": device}
     with joined(workers) as cluster, held_place(out) as place:
         parts = Parts(place, job, scans.rows, shards, anew=keeping.anew)
         kept = len(scans) - sum(map(len, parts.left))
@@ -104,8 +108,9 @@ def _count(cluster: Cluster, workers: Workers, shards: int) -> int:
     wanted = workers.count or cluster.room_for(workers)
     if not wanted:
         raise ClusterFailed(
-            f"Expected a cluster with room for a worker of {workers.cpus} CPUs, received one without. Ask "
-            "for less with --cpus-per-worker, or say with --workers how many there will be once it has grown."
+            f"Expected a cluster with room for a worker of {workers.size}, received one without. Ask for "
+            "less with --cpus-per-worker and --gpus-per-worker, or say with --workers how many there will be "
+            "once it has grown."
         )
     return min(wanted, shards)
 

@@ -136,7 +136,9 @@ def _on_cluster(
     cluster: Cluster, fits: Iterable[Fit], workers: Workers, given: Callable[[Fit], tuple[Any, ...]]
 ) -> Iterator[tuple[Fit, Result]]:
     ray = cluster.ray
-    task = ray.remote(fit_apart).options(num_cpus=workers.cpus, max_retries=3, scheduling_strategy="SPREAD")
+    task = ray.remote(fit_apart).options(
+        num_cpus=workers.cpus, num_gpus=workers.gpus, max_retries=3, scheduling_strategy="SPREAD"
+    )
     waiting, flying = list(fits), dict[Any, Fit]()
     while waiting or flying:
         while waiting and len(flying) < (workers.count or len(waiting) + len(flying)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from atypia.errors import AtypiaError, CorruptArtefact
+from atypia.onnx_session import DEVICE
 from atypia.reading.row import Row
 from atypia.volume_finding import Maker
 
@@ -27,6 +29,7 @@ class Order:
     keep_identifiers: bool
     of_volumes: bool
     threads: int
+    device: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Worker:
 
     def ready(self, model: bytes, order: Order) -> dict[str, str] | Failed:
         """Load the Screener and return the versions that scores depend on."""
+        os.environ[DEVICE] = order.device
         try:
             self._asked = _asked(model, order)
         except AtypiaError as error:
@@ -77,8 +81,11 @@ class Worker:
 
 def versions() -> dict[str, str]:
     """Return what must be the same everywhere for scores to be the same to the last bit."""
-    names = ("atypia", "onnxruntime", "numpy", "scipy", "pillow")
-    return {**{name: version(name) for name in names}, "machine": platform.machine()}
+    import onnxruntime
+
+    names = ("atypia", "numpy", "scipy", "pillow")
+    told = {name: version(name) for name in names}
+    return {**told, "onnxruntime": onnxruntime.__version__, "machine": platform.machine()}
 
 
 def _asked(model: bytes, order: Order) -> Any:

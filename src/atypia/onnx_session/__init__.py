@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atypia.onnx_session.device import CPU, CUDA, DEVICE, device
 from atypia.onnx_session.listening import Feed, listening
 from atypia.onnx_session.runtimes import (
     ONNXRUNTIME,
@@ -15,6 +16,9 @@ from atypia.onnx_session.runtimes import (
 from atypia.onnx_session.session import Session, open_session
 
 __all__ = [
+    "CPU",
+    "CUDA",
+    "DEVICE",
     "ONNXRUNTIME",
     "OPENVINO",
     "OPENVINO_BF16",
@@ -22,6 +26,7 @@ __all__ = [
     "Feed",
     "Session",
     "demand_runtime",
+    "device",
     "listening",
     "marked",
     "open_session",

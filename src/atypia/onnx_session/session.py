@@ -1,4 +1,4 @@
-"""Opening an ONNX graph on the processor, alike for encoders and detectors."""
+"""Opening an ONNX graph, alike for encoders and detectors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import onnxruntime
 
-from atypia.errors import CorruptArtefact, MissingExtra, MissingInstructions
+from atypia.errors import BadOption, CorruptArtefact, MissingExtra, MissingInstructions
+from atypia.onnx_session.device import providers
 from atypia.onnx_session.listening import EAR, Feed, Overheard
 from atypia.onnx_session.runtimes import ONNXRUNTIME, OPENVINO_BF16, demand_runtime, runtime_of
 
@@ -26,17 +27,17 @@ class Session(Protocol):
 
 
 def open_session(graph: bytes, who: str, threads: int | None = None) -> Session:
-    """Open a graph on the processor, by the runtime that is written in it, ONNX Runtime by default.
+    """Open a graph by the runtime that is written in it, ONNX Runtime by default, on the device there is.
 
     `threads` bounds the threads of one call; None leaves it to the runtime.
     Raises CorruptArtefact, naming `who`, where it is no usable model, MissingExtra without the runtime,
-    MissingInstructions where the processor cannot compute in the graph's precision.
+    MissingInstructions where the processor cannot compute in the graph's precision, BadOption as `device`.
     """
     try:
         runtime = runtime_of(graph)
         usual = runtime == ONNXRUNTIME
         session = _usual(graph, threads) if usual else _by_openvino(graph, runtime, threads)
-    except (MissingExtra, MissingInstructions):
+    except (BadOption, MissingExtra, MissingInstructions):
         raise
     except Exception as error:  # the runtimes' own exceptions share no public base class.
         raise CorruptArtefact(f"{who}: the graph is not a usable ONNX model: {error}") from error
@@ -61,7 +62,5 @@ def _usual(graph: bytes, threads: int | None) -> Session:
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session: Session = onnxruntime.InferenceSession(
-        graph, sess_options=options, providers=["CPUExecutionProvider"]
-    )
+    session: Session = onnxruntime.InferenceSession(graph, sess_options=options, providers=providers(graph))
     return session

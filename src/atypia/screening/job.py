@@ -8,7 +8,10 @@ from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 
+import onnxruntime
+
 from atypia.errors import ArtefactError
+from atypia.onnx_session import device
 from atypia.reading.row import Row
 from atypia.remote import address, is_remote
 from atypia.screening.making import hash_of
@@ -67,7 +70,8 @@ def job_of(rows: Iterable[Row], sha256: str | None, options: Job) -> Job:
         "the list of scans": digest.hexdigest(),
         **options,
         "Atypia": version("atypia"),
-        "ONNX Runtime": version("onnxruntime"),
+        "ONNX Runtime": onnxruntime.__version__,
+        "the device": device(),
     }
 
 
