@@ -106,7 +106,7 @@ def audit_collection(
     for word in skip:
         if word not in SKIPPABLE:
             raise BadOption(f"skip: expected some of {', '.join(SKIPPABLE)}, received {word!r}.")
-    rows, clock = collection.rows, _Clock()
+    rows, clock = tuple(collection.rows), _Clock()
     errors: dict[int, str] = {}
     clusters, pairs = np.arange(len(rows)), tuple[CopyPair, ...]()
     if "copies" not in skip:

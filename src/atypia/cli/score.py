@@ -220,7 +220,7 @@ def score(
     screener = Screener.load(file)
     screener.use_threads(threads if workers is None else workers.threads_each)
     cutting = replace(screener.cutting, volume=volume or screener.volume_)
-    collection = read_collections(scans, root=root, cutting=cutting)
+    collection = read_collections(scans, root=root, cutting=cutting).packed()
     tell_aside(collection)
     demand_scans_reachable(collection)
     if dry_run:

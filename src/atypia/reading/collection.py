@@ -13,6 +13,7 @@ from atypia.reading.dicom import is_dicom, is_index, one_file_per_series, series
 from atypia.reading.folder import read_folder
 from atypia.reading.nifti import is_nifti
 from atypia.reading.objects import read_objects
+from atypia.reading.packed import PackedRows
 from atypia.reading.picture import PICTURE_SUFFIXES
 from atypia.reading.row import Row, real_paths
 from atypia.reading.table import TABLE_SUFFIXES, read_table, write_table
@@ -30,7 +31,7 @@ class Collection:
     `aside` names what DICOM folders hold beside scans, each with the reason why it is none.
     """
 
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     source: str
     aside: tuple[tuple[str, str], ...] = ()
 
@@ -39,6 +40,10 @@ class Collection:
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
+
+    def packed(self) -> Collection:
+        """Return the same scans in a tenth of the memory: see `PackedRows`."""
+        return replace(self, rows=PackedRows.of(self.rows))
 
     def select(self, *, split: str | None = None, label: str | None = None) -> Collection:
         """Return the rows of one split, of one label, or of both; there may be none."""

@@ -15,7 +15,7 @@ STRATA = ("plane", "sequence", "scanner")
 HEALTHY_SPLITS = ("train", "threshold")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """Where a scan is and what is said of it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -31,11 +32,14 @@ def read_table(file: Path, root: Path) -> list[Row]:
     A CSV table is UTF-8, with commas, semicolons or tabs; columns come in any order and others are ignored.
     Raises BadTable, with the row, for what a table may not hold; whether the files exist is not looked at.
     """
-    records = list(_parquet_records(file) if file.suffix.lower() == ".parquet" else _csv_records(file))
-    if not records:
+    records = _parquet_records(file) if file.suffix.lower() == ".parquet" else _csv_records(file)
+    rows, numbers = list[Row](), array("q")
+    for number, record in records:
+        rows.append(_row(_place(file, number), record, root))
+        numbers.append(number)
+    if not rows:
         raise _bad(file, "at least one row", "a table without rows", "List one scan a row.")
-    rows = [_row(_place(file, number), record, root) for number, record in records]
-    _refuse_duplicates(file, [number for number, _ in records], rows)
+    _refuse_duplicates(file, numbers, rows)
     return rows
 
 
@@ -207,18 +211,27 @@ def _refuse_misplaced(place: str, row: Row) -> None:
         )
 
 
-def _refuse_duplicates(file: Path, numbers: list[int], rows: list[Row]) -> None:
+def _refuse_duplicates(file: Path, numbers: Sequence[int], rows: Sequence[Row]) -> None:
+    # A hash takes a fifth of the memory of what it is of; those that are equal are looked at once more.
+    hashes = array("q", (hash(scan) for scan in _scans(rows)))
+    if len(set(hashes)) == len(rows):
+        return
     seen: dict[object, int] = {}
-    for number, row, file_path in zip(numbers, rows, real_paths(row.path for row in rows), strict=True):
-        path = (file_path, row.volume, row.slice is None or (row.plane, row.slice))
-        if path in seen:
+    for number, row, scan in zip(numbers, rows, _scans(rows), strict=True):
+        if scan in seen:
             raise _bad(
                 _place(file, number),
                 "every scan once",
-                f"{row.name!r}, the same file as in row {seen[path]}",
+                f"{row.name!r}, the same file as in row {seen[scan]}",
                 "Delete one of the two rows.",
             )
-        seen[path] = number
+        seen[scan] = number
+
+
+def _scans(rows: Sequence[Row]) -> Iterator[object]:
+    """Yield for each row what is equal only where it names the same scan."""
+    for row, file_path in zip(rows, real_paths(row.path for row in rows), strict=True):
+        yield file_path, row.volume, row.slice is None or (row.plane, row.slice)
 
 
 def write_table(
