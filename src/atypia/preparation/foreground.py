@@ -39,13 +39,9 @@ class Foreground:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """Return (top, left, bottom, right) in pixels of the scan; it may end up to a factor beyond it."""
-        rows, columns = (np.flatnonzero(self.mask.any(axis)) * self.factor for axis in (1, 0))
-        return (
-            int(rows[0]),
-            int(columns[0]),
-            int(rows[-1]) + self.factor,
-            int(columns[-1]) + self.factor,
-        )
+        rows, columns = _box(self.mask)
+        top, left, bottom, right = rows.start, columns.start, rows.stop, columns.stop
+        return top * self.factor, left * self.factor, bottom * self.factor, right * self.factor
 
 
 def find_foreground(pixels: Image) -> Foreground | None:
@@ -110,10 +106,12 @@ def _largest_piece(differs: Mask) -> tuple[Mask, int] | None:
     continue the piece.
     """
     frame, gap, thread = (max(1, round(share * max(differs.shape))) for share in (_FRAME, _GAP, _THREAD))
-    inner = np.zeros_like(differs)
-    inner[frame:-frame, frame:-frame] = differs[frame:-frame, frame:-frame]
+    inner = differs[frame:-frame, frame:-frame]
+    if not inner.any():
+        return None
+    box = _box(inner)
     padding = gap + thread
-    mask = _dilated(np.pad(inner, padding), gap)
+    mask = _dilated(np.pad(inner[box], padding), gap)
     outside, _ = ndimage.label(~mask)
     mask = _eroded(outside != outside[0, 0], gap + thread)
     pieces, count = ndimage.label(mask)
@@ -121,10 +119,17 @@ def _largest_piece(differs: Mask) -> tuple[Mask, int] | None:
         return None
     areas = np.bincount(pieces.ravel())[1:]
     largest = pieces == 1 + int(areas.argmax())
-    mask = _dilated(largest, thread)[padding:-padding, padding:-padding]
+    mask = np.zeros_like(differs)
+    mask[frame:-frame, frame:-frame][box] = _dilated(largest, thread)[padding:-padding, padding:-padding]
     near = _dilated(mask, frame + 1)
     near[frame:-frame, frame:-frame] = False
     return np.asarray(mask | (near & differs)), _count_alike(pieces, areas)
+
+
+def _box(mask: Mask) -> tuple[slice, slice]:
+    """Return the smallest box around all that is true."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _count_alike(pieces: NDArray[np.int32], areas: NDArray[np.intp]) -> int:

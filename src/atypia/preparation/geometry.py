@@ -100,13 +100,20 @@ class Geometry:
         steps = np.arange(self.size, dtype=np.float64)
         within = np.ones((self.size, self.size), bool)
         for (down, across), start, length in zip(self.matrix, self.offset, self.shape, strict=True):
-            within &= _within(np.add.outer(steps * down + start, steps * across), length)
+            rows, columns = steps * down + start, steps * across
+            if not _within(np.add.outer(rows[[0, -1]], columns[[0, -1]]), length).all():
+                within &= _within(np.add.outer(rows, columns), length)
         return within
 
     def to_prepared(self, pixels: Image) -> Image:
         """Resample an image (H, W) of the input onto the canvas (S, S), anti-aliased; 0 outside the input."""
         canvas = self._resize(pixels) if self._is_upright else self._warp(pixels)
-        canvas[~self.inside] = 0
+        return self.cut(canvas)
+
+    def cut(self, canvas: Image) -> Image:
+        """Set a canvas (S, S) to 0 outside the input, in place, and return it."""
+        if not self.inside.all():
+            canvas[~self.inside] = 0
         return canvas
 
     def to_input(self, values: Image) -> Image:
@@ -117,7 +124,7 @@ class Geometry:
         if self._is_upright:
             return self._interpolate(values)
         inverse = np.linalg.inv(np.array(self.matrix))
-        return _resampled(values, inverse, -inverse @ np.array(self.offset), self.shape)
+        return _resampled(_picture(values), inverse, -inverse @ np.array(self.offset), self.shape)
 
     @property
     def _is_upright(self) -> bool:
@@ -132,7 +139,7 @@ class Geometry:
         rows, columns = (self._span(axis) for axis in (0, 1))
         if any((*rows.padding, *columns.padding)):
             pixels = np.pad(pixels, (rows.padding, columns.padding), mode="edge")
-        picture = PIL.Image.fromarray(np.ascontiguousarray(pixels, np.float32)).resize(
+        picture = _picture(pixels).resize(
             (columns.stop - columns.start, rows.stop - rows.start),
             PIL.Image.Resampling.BICUBIC,
             box=(columns.low, rows.low, min(columns.high, pixels.shape[1]), min(rows.high, pixels.shape[0])),
@@ -158,8 +165,7 @@ class Geometry:
         part = pixels[window[0], window[1]]
         height, width = (max(1, round(side / scale)) for side, scale in zip(part.shape, scales, strict=True))
         factors = np.array(part.shape) / (height, width)
-        picture = PIL.Image.fromarray(np.ascontiguousarray(part, np.float32))
-        finer = np.asarray(picture.resize((width, height), PIL.Image.Resampling.BICUBIC))
+        finer = _picture(part).resize((width, height), PIL.Image.Resampling.BICUBIC)
         offset = (offset - [side.start for side in window] + 0.5) / factors - 0.5
         return _resampled(finer, matrix / factors[:, None], offset, (self.size, self.size))
 
@@ -215,17 +221,21 @@ def _within(places: Points, length: int) -> Mask:
     return np.asarray((places >= -0.5) & (places <= length - 0.5))
 
 
-def _resampled(values: Image, matrix: Points, offset: Points, shape: tuple[int, int]) -> Image:
-    """Return the image (shape) whose place p shows `values` at `matrix @ p + offset`; 0 beyond the values."""
+def _picture(values: Image) -> PIL.Image.Image:
+    return PIL.Image.fromarray(np.ascontiguousarray(values, np.float32))
+
+
+def _resampled(picture: PIL.Image.Image, matrix: Points, offset: Points, shape: tuple[int, int]) -> Image:
+    """Return the image (shape) whose place p shows the picture at `matrix @ p + offset`; 0 beyond it."""
     row, column = offset + 0.5 - matrix @ np.full(2, 0.5)
     (down, across), (right, along) = matrix.tolist()
-    picture = PIL.Image.fromarray(np.ascontiguousarray(values, np.float32)).transform(
+    turned = picture.transform(
         (shape[1], shape[0]),
         PIL.Image.Transform.AFFINE,
         (along, right, float(column), across, down, float(row)),
         PIL.Image.Resampling.BILINEAR,
     )
-    return np.array(picture, np.float32)
+    return np.array(turned, np.float32)
 
 
 def _pairs(matrix: NDArray[np.float64]) -> Matrix:

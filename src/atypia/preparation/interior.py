@@ -74,7 +74,7 @@ def without_rim(head: Mask, rim: float = RIM) -> Mask:
 
 @dataclass(frozen=True, eq=False)
 class _Rays:
-    """Rays from the middle of a head: `lengths` (RAYS,) to its outline, along `directions` (RAYS, 2)."""
+    """Rays from the middle of a head: `lengths` (RAYS,) to its outline, along `directions` (2, RAYS)."""
 
     middle: NDArray[np.float64]
     directions: NDArray[np.float64]
@@ -82,19 +82,16 @@ class _Rays:
 
     @classmethod
     def of(cls, head: Mask) -> _Rays:
-        middle = np.array(ndimage.center_of_mass(head))
-        steps = np.arange(0, 0.75 * len(head), _STEP)
-        places = middle + steps[None, :, None] * _directions()[:, None]
-        rows, columns = np.moveaxis(np.rint(places).astype(np.intp), -1, 0)
-        within = (rows >= 0) & (rows < len(head)) & (columns >= 0) & (columns < len(head))
-        inside = within & head[np.where(within, rows, 0), np.where(within, columns, 0)]
+        middle = np.argwhere(head).mean(axis=0)
+        steps, spokes = _spokes()
+        rows, columns = np.clip(np.rint(middle[:, None, None] + spokes), -1, _SIDE).astype(np.intp) + 1
+        inside = np.pad(head, 1)[rows, columns]
         last = steps.size - 1 - inside[:, ::-1].argmax(axis=1)
         return cls(middle, _directions(), np.where(inside.any(axis=1), steps[last], 0.0))
 
     def profiles(self, picture: Image, head: Mask) -> Image:
         """Return the intensities (RAYS, DEPTHS) below the outline, in units of the head's median."""
-        places = self._below(_DEPTHS[None])
-        values = ndimage.map_coordinates(picture, np.moveaxis(places, -1, 0), order=1, mode="nearest")
+        values = ndimage.map_coordinates(picture, self._below(_DEPTHS[None]), order=1, mode="nearest")
         median = max(float(np.median(picture[head])), 1e-6)
         values = np.minimum(values / np.float32(median), np.float32(_BRIGHTEST))
         return np.asarray(ndimage.gaussian_filter1d(values, 0.7, axis=0, mode="wrap"))
@@ -102,22 +99,29 @@ class _Rays:
     def drawn(self, depths: NDArray[np.float64], side: int) -> Mask:
         """Return a canvas of this side, filled inside of these depths (RAYS,)."""
         smooth = ndimage.gaussian_filter1d(depths, 1.0, mode="wrap")
-        corners = (self._below(smooth[:, None])[:, 0] + 0.5) * side / _SIDE - 0.5
-        drawing = PIL.Image.new("1", (side, side))
-        PIL.ImageDraw.Draw(drawing).polygon([(x, y) for y, x in corners.tolist()], fill=1)
-        return np.array(drawing)
+        corners = (self._below(smooth[:, None])[::-1, :, 0] + 0.5) * side / _SIDE - 0.5
+        drawing = PIL.Image.new("L", (side, side))
+        PIL.ImageDraw.Draw(drawing).polygon(corners.T.ravel().tolist(), fill=1)
+        return np.array(drawing).view(bool)
 
     def _below(self, depths: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the places (RAYS, N, 2) at these depths (RAYS or 1, N) below the outline."""
+        """Return the places (2, RAYS, N) at these depths (RAYS or 1, N) below the outline."""
         return np.asarray(
-            self.middle + (self.lengths[:, None] - depths)[..., None] * self.directions[:, None]
+            self.middle[:, None, None] + (self.lengths[:, None] - depths) * self.directions[..., None]
         )
 
 
 @cache
 def _directions() -> NDArray[np.float64]:
     angles = 2 * np.pi * np.arange(_RAYS) / _RAYS
-    return np.stack([-np.cos(angles), np.sin(angles)], axis=1)
+    return np.stack([-np.cos(angles), np.sin(angles)])
+
+
+@cache
+def _spokes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the steps (N,) along a ray and where they lead to (2, RAYS, N), seen from its start."""
+    steps = np.arange(0, 0.75 * _SIDE, _STEP)
+    return steps, steps * _directions()[..., None]
 
 
 def _darkness(profiles: Image) -> Image:
@@ -136,21 +140,21 @@ def _darkest_path(darkness: Image) -> NDArray[np.intp]:
     gain = darkness - np.float32(_PER_DEPTH) * (_DEPTHS - _USUAL).astype(np.float32) ** 2
     around = np.resize(np.arange(-(_RAYS // 4), _RAYS + _RAYS // 4), _RAYS + _RAYS // 2) % _RAYS
     count = len(_DEPTHS)
-    bends = np.arange(-_BEND, _BEND + 1)
-    cost = (_PER_STEP * np.abs(bends)).astype(np.float32)[:, None]
-    best = np.full(count + 2 * _BEND, -np.inf, np.float32)
-    best[_BEND:-_BEND] = 0
-    windows = np.lib.stride_tricks.sliding_window_view(best, count)
-    chosen = np.empty((len(around), count), np.intp)
-    for step, ray in enumerate(around.tolist()):
-        reached = windows - cost
-        reached.argmax(axis=0, out=chosen[step])
-        best[_BEND:-_BEND] = reached.max(axis=0) + gain[ray]
-    place = int(best.argmax()) - _BEND
+    cost = (_PER_STEP * np.abs(np.arange(-_BEND, _BEND + 1))).astype(np.float32)[:, None]
+    padded = np.full(count + 2 * _BEND, -np.inf, np.float32)
+    best = padded[_BEND:-_BEND]
+    best[:] = 0
+    windows = np.lib.stride_tricks.sliding_window_view(padded, count)
+    reached = np.empty((len(around), *windows.shape), np.float32)
+    for step, add in zip(reached, gain[around], strict=True):
+        np.subtract(windows, cost, out=step)
+        np.maximum.reduce(step, axis=0, out=best)
+        best += add
+    place = int(best.argmax())
     path = np.empty(_RAYS, np.intp)
-    for step in range(len(around) - 1, -1, -1):
-        path[around[step]] = place
-        place += int(chosen[step, place]) - _BEND
+    for step, ray in zip(reached[::-1], around[::-1], strict=True):
+        path[ray] = place
+        place += int(step[:, place].argmax()) - _BEND
     return path
 
 

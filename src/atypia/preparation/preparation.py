@@ -104,8 +104,7 @@ class Preparation:
         interior = find_interior(shown, mask) if self.interior == "skull" else without_rim(mask)
         if self.bias_field or self.intensity == "tissue":
             shown = self._evened(pixels, canvas, mask, interior, geometry)
-        shown[~geometry.inside] = 0
-        return Prepared(shown, mask, interior, geometry, foreground.heads, upright)
+        return Prepared(geometry.cut(shown), mask, interior, geometry, foreground.heads, upright)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""
