@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from atypia.detectors.heat import highest, resampling, to_cells, to_pixels
+from atypia.detectors.heat import cells_of_heads, highest, highest_shares, resampling, to_cells, to_pixels
 
 
 @given(cells=st.integers(1, 20), times=st.integers(1, 5), window=st.sampled_from([1, 3, 5]))
@@ -43,3 +43,20 @@ def test_the_highest_share_is_taken_inside_the_head_alone():
     assert highest(heat, head, 0.5)[0] == pytest.approx(6.5)
     assert highest(heat, head, 0.01)[0] == 7
     assert highest(heat, np.zeros_like(head), 0.125)[0] == pytest.approx(14.5)
+
+
+def test_the_cells_of_heads_are_all_that_a_map_of_pixels_is_made_from(rng):
+    heads = np.zeros((2, 32, 32), bool)
+    heads[0, 9:13, 5:20] = True
+    heat = rng.random((2, 8, 8), dtype=np.float32)
+    wanted = cells_of_heads(heads, 8)
+    assert 0 < wanted[0].mean() < 0.5
+    assert wanted[1].all()
+    assert (wanted | ~to_cells(heads, 8)).all()
+    assert np.array_equal(to_pixels(heat * wanted, heads), to_pixels(heat, heads))
+
+
+def test_several_shares_are_each_what_one_is(rng):
+    heat, heads = rng.random((3, 9, 9), dtype=np.float32), rng.random((3, 9, 9)) < 0.5
+    tops = (0.05, 0.3, 1.0)
+    assert np.array_equal(highest_shares(heat, heads, tops), [highest(heat, heads, top) for top in tops])

@@ -53,6 +53,20 @@ def test_the_blocked_search_finds_what_comparing_one_by_one_finds(reach, scans, 
     assert np.allclose((members * cells).sum(-1), likeness, atol=1e-6)
 
 
+@pytest.mark.parametrize("reach", [None, 0, 2])
+def test_cells_that_nobody_wants_are_left_out_and_change_nothing_for_others(reach, rng):
+    bank = bank_of(300, reach)
+    cells = unit(rng.normal(size=(3, GRID, GRID, 6)))
+    wanted = rng.random(cells.shape[:3]) < 0.4
+    wanted[0] = False
+    allowed = rng.random((3, 5)) < 0.5
+    for own in (None, allowed):
+        (likeness, which), (usual, members) = bank.nearest(cells, own, wanted), bank.nearest(cells, own)
+        assert np.allclose(likeness[wanted], usual[wanted], atol=1e-6)
+        assert np.array_equal(which[wanted], members[wanted])
+        assert (likeness[~wanted] == 1).all()
+
+
 def test_where_nothing_is_in_reach_the_nearest_around_are_compared(rng):
     bank = bank_of(2, 0)
     likeness, _ = bank.nearest(unit(rng.normal(size=(1, GRID, GRID, 6))))

@@ -66,11 +66,9 @@ def widened(halves: NDArray[np.float16]) -> Array:
 
     Sign, exponent and fraction are shifted to where float32 has them, and 2**112 makes up for the other bias.
     """
-    bits = halves.view(np.uint16).astype(np.uint32, order="C")
-    sign = (bits & np.uint32(0x8000)) << np.uint32(16)
-    bits &= np.uint32(0x7FFF)
-    bits <<= np.uint32(13)
-    bits |= sign
+    bits = halves.view(np.int16).astype(np.int32, order="C")
+    bits <<= 13
+    bits &= np.int32(~0x70000000)  # the copies of the sign beside it
     values = bits.view(np.float32)
     values *= np.float32(2.0**112)
     return values

@@ -14,11 +14,12 @@ from atypia.detectors.base import Detector, Scores, State
 from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.healthy_scale import MapScale, ScoreScale, sampled
-from atypia.detectors.heat import highest
+from atypia.detectors.heat import highest_shares
 from atypia.detectors.kept_maps import KeptMaps
 from atypia.detectors.member_trial import Trial, try_members
 from atypia.detectors.network_detector import NetworkDetector
 from atypia.detectors.subset import Subset, kept_aside
+from atypia.encoders.one_pass import one_pass
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
 from atypia.scan import Image
 
@@ -27,6 +28,7 @@ AT_ONCE = 16
 OF_SCORES = ("stouffer", "fisher", "harmonic", "max")
 RULES = ("map", *OF_SCORES)
 Array = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 
 @final
@@ -91,7 +93,7 @@ class Ensemble(Detector):
         with KeptMaps() as kept:
             for part in parts:
                 batch = aside.batch(part)
-                found = [member.score(batch) for member in self.members]
+                found = self._each(batch)
                 kept.add([one.map for one in found])
                 for place, one in enumerate(found):
                     scores[place].append(one.image)
@@ -99,10 +101,11 @@ class Ensemble(Detector):
             each = [np.concatenate(own) for own in scores]
             self.score_scales_ = [ScoreScale.learn(own) for own in each]
             self.map_scales_ = [MapScale.learn(np.concatenate(v)) for v in values]
-            agreed = [
-                self._highest(self._surprise(maps), aside.batch(part))
-                for maps, part in zip(kept, parts, strict=True)
-            ]
+            agreed = []
+            for maps, part in zip(kept, parts, strict=True):
+                batch = aside.batch(part)
+                places = _judged(batch)
+                agreed.append(self._highest(self._surprise(maps, places), places, batch))
         self.joint_scales_ = [ScoreScale.learn(scores) for scores in np.concatenate(agreed, axis=1)]
         self.trials_ = try_members(self.members, self.map_scales_, aside, seed, each)
         weights = np.array([trial.weight for trial in self.trials_])
@@ -113,30 +116,38 @@ class Ensemble(Detector):
     def score(self, batch: Batch) -> Scores:
         """Score prepared scans; near 0 for a healthy one, in units of one standard deviation of them."""
         self._demand_fitted()
-        found = [member.score(batch) for member in self.members]
-        surprise = self._surprise([one.map for one in found])
+        found = self._each(batch)
+        places = _judged(batch)
+        surprise = self._surprise([one.map for one in found], places)
         if self.rule == "map":
-            each = zip(self.joint_scales_, self._highest(surprise, batch), strict=True)
+            each = zip(self.joint_scales_, self._highest(surprise, places, batch), strict=True)
             scores = np.max([scale(values) for scale, values in each], axis=0)
         else:
             normal = [scale(one.image) for scale, one in zip(self.score_scales_, found, strict=True)]
             scores = combined(np.stack(normal), self.rule)
-        heat = np.zeros(batch.pixels.shape, np.float32)
+        told = np.zeros(len(places), np.float32)
         for weight, one in zip(self.weights_, surprise, strict=True):
-            heat += np.float32(weight) * one
+            told += np.float32(weight) * one
+        heat = _put(told, places, batch)
         pictures = [one.reconstruction for one in found if one.reconstruction is not None]
         return Scores(scores, heat * batch.foreground, pictures[0] if pictures else None)
 
-    def _surprise(self, maps: Sequence[Image]) -> list[Image]:
-        return [scale(one) for scale, one in zip(self.map_scales_, maps, strict=True)]
+    def _each(self, batch: Batch) -> list[Scores]:
+        """Return what each member says; members on one encoder share its pass."""
+        with one_pass():
+            return [member.score(batch) for member in self.members]
 
-    def _highest(self, surprise: Sequence[Image], batch: Batch) -> Array:
+    def _surprise(self, maps: Sequence[Image], places: Places) -> list[Image]:
+        """Return what each member's maps (N, S, S) say at so many places, (P,), in surprise."""
+        return [scale(one.take(places)) for scale, one in zip(self.map_scales_, maps, strict=True)]
+
+    def _highest(self, surprise: Sequence[Image], places: Places, batch: Batch) -> Array:
         """Return (tops, N): the means of the highest shares, inside the brain, of the members' mean."""
-        mean = np.zeros(batch.pixels.shape, np.float32)
+        mean = np.zeros(len(places), np.float32)
         for one in surprise:
             mean += one / np.float32(len(surprise))
         judged = batch.brain | (batch.foreground & ~batch.brain.any((1, 2), keepdims=True))
-        return np.stack([highest(mean, judged, top) for top in self.tops])
+        return highest_shares(_put(mean, places, batch), judged, self.tops)
 
     def _demand_fitted(self) -> None:
         if "weights_" not in self.__dict__:
@@ -214,6 +225,19 @@ def combined(normal: Array, rule: str) -> Array:
     if rule == "fisher":
         return np.asarray(-2 * logarithms.sum(axis=0))
     return np.asarray(logsumexp(-logarithms, axis=0) - np.log(len(normal)))
+
+
+def _judged(batch: Batch) -> Places:
+    """Return the places (P,) of heads among all pixels of a batch, and all those of a scan without one."""
+    heads = batch.foreground | batch.brain
+    return np.flatnonzero(heads | ~heads.any((1, 2), keepdims=True))
+
+
+def _put(values: Image, places: Places, batch: Batch) -> Image:
+    """Return maps (N, S, S) with these values at their places, and 0 elsewhere."""
+    maps = np.zeros(batch.pixels.shape, np.float32)
+    maps.reshape(-1)[places] = values
+    return maps
 
 
 def _of(parts: dict[str, Any], place: int) -> dict[str, Any]:

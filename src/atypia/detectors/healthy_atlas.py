@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from atypia.detectors.batch import Batch
+from atypia.detectors.cells import widened
 from atypia.detectors.heat import averaged, resampling
 from atypia.errors import NotEnoughScans
 from atypia.scan import Image, Mask
@@ -59,7 +60,7 @@ class HealthyAtlas:
     extraction" (2001), normalised by that of the retrieved.
     """
 
-    def __init__(self, scans: Array, features: Array, retrieved: int) -> None:
+    def __init__(self, scans: NDArray[np.float16], features: Array, retrieved: int) -> None:
         self.scans, self.features, self.retrieved = scans, features, retrieved
         self._asymmetries = np.abs(_asymmetry(scans.astype(np.float32))).astype(np.float16)
 
@@ -109,14 +110,18 @@ class HealthyAtlas:
                 f"{len(self)}, all of its own group."
             )
         chosen = np.argpartition(-likeness, count - 1)[:count]
-        fellows = self.scans[chosen].astype(np.float32)
-        if symmetric:
-            fellows = np.concatenate([fellows, fellows[:, :, ::-1]])
-        fellows = np.sort(fellows, axis=0)
-        last = len(fellows) - 1
-        median = fellows[len(fellows) // 2]
-        low, high = fellows[round(LOW * last)], fellows[round(HIGH * last)]
-        spread = _median(np.abs(fellows - median))
+        fellows = _ranked(self.scans[chosen], symmetric)
+        count = fellows.shape[-1]
+        middle = fellows[..., count // 2]
+        median, low, high, spread = (
+            _unfolded(layer)
+            for layer in (
+                middle,
+                fellows[..., round(LOW * (count - 1))],
+                fellows[..., round(HIGH * (count - 1))],
+                _median(np.abs(fellows - middle[..., None])),
+            )
+        )
         gain = _gain(scan, median, brain)
         level = scan / gain
         unit = 1.5 * spread + FLOOR
@@ -133,9 +138,8 @@ class HealthyAtlas:
     def _sides(self, scan: Image, brain: Mask, chosen: NDArray[np.intp], symmetric: bool) -> Array:
         if not symmetric:
             return np.zeros_like(scan)
-        usual = self._asymmetries[chosen].astype(np.float32)
-        usual = np.concatenate([usual, usual[:, :, ::-1]])
-        usual = np.sort(usual, axis=0)[round(0.6 * (len(usual) - 1))]
+        ranked = _ranked(self._asymmetries[chosen], mirrored=True)
+        usual = _unfolded(ranked[..., round(0.6 * (ranked.shape[-1] - 1))])
         own = _asymmetry(scan[None])[0]
         return np.asarray(own / (usual + ASYMMETRY_FLOOR) * brain * brain[:, ::-1], np.float32)
 
@@ -191,11 +195,29 @@ def enlarged(stack: Image, size: int) -> Image:
     return np.asarray(matrix @ stack @ matrix.T, np.float32)
 
 
-def _median(stack: Array) -> Array:
-    """Return the median along the first axis; sorting is several times as fast as numpy's median."""
-    ordered = np.sort(stack.reshape(len(stack), -1).T, axis=1)
-    low, high = ordered[:, (len(stack) - 1) // 2], ordered[:, len(stack) // 2]
-    return np.asarray((low + high) / 2, np.float32).reshape(stack.shape[1:])
+def _ranked(scans: NDArray[np.float16], mirrored: bool) -> Array:
+    """Return what scans (n, SIDE, SIDE) show at each place, in order, (SIDE, SIDE, n).
+
+    With their mirror images as well both sides are alike: then (SIDE, SIDE / 2, 2 n), of the left one alone.
+    """
+    values, half = widened(scans), SIDE // 2
+    if mirrored:
+        values = np.concatenate([values[:, :, :half], values[:, :, : half - 1 : -1]])
+    ordered = np.ascontiguousarray(values.transpose(1, 2, 0))
+    ordered.sort(axis=-1)
+    return ordered
+
+
+def _unfolded(layer: Array) -> Array:
+    """Return a layer (SIDE, SIDE), its left half being given where both are alike."""
+    return layer if layer.shape[1] == SIDE else np.concatenate([layer, layer[:, ::-1]], axis=1)
+
+
+def _median(values: Array) -> Array:
+    """Return the median along the last axis; sorting is several times as fast as numpy's median."""
+    ordered, count = np.sort(values, axis=-1), values.shape[-1]
+    low, high = ordered[..., (count - 1) // 2], ordered[..., count // 2]
+    return np.asarray((low + high) / 2, np.float32)
 
 
 def _smoothed(small: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -40,6 +41,13 @@ def to_pixels(heat: Image, foreground: Mask) -> Image:
     return np.asarray((matrix @ heat @ matrix.T) * foreground, np.float32)
 
 
+def cells_of_heads(heads: Mask, grid: int) -> Mask:
+    """Return the cells (N, G, G) that `to_pixels` reads for a head (N, S, S); all where there is no head."""
+    weighs = (resampling(grid, heads.shape[-1]) > 0).astype(np.float32)
+    touched = np.asarray(weighs.T @ heads.astype(np.float32) @ weighs > 0)
+    return touched | ~touched.any((1, 2), keepdims=True)
+
+
 def averaged(stack: Image, factor: int) -> Image:
     """Average (N, S, S) over squares of `factor` pixels a side, whole ones alone, to (N, s, s)."""
     side = stack.shape[-1] // factor * factor
@@ -65,8 +73,14 @@ def highest(heat: Image, heads: Mask, top: float) -> NDArray[np.float64]:
 
     A scan without a head is judged on all of its map.
     """
-    scores = np.empty(len(heat))
+    return np.asarray(highest_shares(heat, heads, (top,))[0])
+
+
+def highest_shares(heat: Image, heads: Mask, tops: Sequence[float]) -> NDArray[np.float64]:
+    """Return (T, N): for each share in turn what `highest` returns."""
+    scores = np.empty((len(tops), len(heat)))
     for place, (values, head) in enumerate(zip(heat, heads, strict=True)):
         ordered = np.sort(values[head] if head.any() else values.ravel())
-        scores[place] = ordered[-max(1, round(top * ordered.size)) :].mean()
+        for row, top in zip(scores, tops, strict=True):
+            row[place] = ordered[-max(1, round(top * ordered.size)) :].mean()
     return scores

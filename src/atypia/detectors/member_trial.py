@@ -13,6 +13,7 @@ from atypia.detectors.base import Detector
 from atypia.detectors.batch import Batch, PreparedSet, batches
 from atypia.detectors.healthy_atlas import reduced
 from atypia.detectors.lesion_examples import depth
+from atypia.encoders.one_pass import one_pass
 from atypia.lesions import LesionSettings, LesionSimulator
 from atypia.scan import Image, Mask
 
@@ -80,11 +81,12 @@ def try_members(
         batch = healthy.batch(chosen[part])
         ill, mask = with_lesions(batch, rng)
         masks.append(mask)
-        for place, member in enumerate(members):
-            before[place].append(known[place][chosen[part]] if known else member.score(batch).image)
-            found = member.score(ill)
-            after[place].append(found.image)
-            maps[place].append(reduced(scales[place](found.map), SIDE))
+        with one_pass():
+            for place, member in enumerate(members):
+                before[place].append(known[place][chosen[part]] if known else member.score(batch).image)
+                found = member.score(ill)
+                after[place].append(found.image)
+                maps[place].append(reduced(scales[place](found.map), SIDE))
     truth = np.concatenate(masks)
     return [
         Trial(

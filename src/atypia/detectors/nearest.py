@@ -16,6 +16,7 @@ from atypia.detectors.encoded_examples import EncodedExamples
 from atypia.detectors.encoded_healthy import EncodedHealthy
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.heat import highest, resampling, to_cells, to_pixels
+from atypia.detectors.near_cells import near_products
 from atypia.detectors.whole_scan import WholeScan, poolings
 from atypia.encoders import Encoder
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
@@ -142,21 +143,10 @@ class Nearest(Detector):
 
     def _cell_distances(self, cells: Array, retrieved: NDArray[np.intp]) -> Array:
         """Return (G, G): distance of each cell to the three most alike cells within reach, in these scans."""
-        grid, width = len(cells), cells.shape[-1]
-        bank = widened(self.cells_[retrieved].transpose(1, 2, 0, 3))
-        # What would lie beyond the rim is the rim's cell again.
-        around = np.clip(np.arange(grid)[:, None] + np.arange(-self.reach, self.reach + 1), 0, grid - 1)
-        count = min(ALIKE, len(retrieved) * around.shape[1] ** 2)
-        distances = np.empty((grid, grid), np.float32)
-        for row, lines in enumerate(around):
-            near = bank[lines[0] : lines[-1] + 1]
-            products = (cells[row] @ near.reshape(-1, width).T).reshape(grid, *near.shape[:3])
-            likeness = np.stack(
-                [own[lines - lines[0]][:, at].ravel() for own, at in zip(products, around, strict=True)]
-            )
-            best = np.partition(likeness, -count, axis=1)[:, -count:]
-            distances[row] = 1 - best.mean(axis=1)
-        return distances
+        likeness = near_products(cells, widened(self.cells_[retrieved]), self.reach)
+        count = min(ALIKE, likeness.shape[1])
+        best = np.partition(likeness, -count, axis=1)[:, -count:]
+        return np.asarray(1 - best.mean(axis=1)).reshape(cells.shape[:2])
 
     def _demand_fitted(self) -> None:
         if not hasattr(self, "bank_"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self, final
 
 import numpy as np
@@ -40,45 +41,62 @@ class PatchBank:
     grid: int
     reach: int | None
 
-    def nearest(self, cells: Array, allowed: NDArray[np.bool_] | None = None) -> tuple[Array, Places]:
+    def nearest(
+        self, cells: Array, allowed: NDArray[np.bool_] | None = None, wanted: NDArray[np.bool_] | None = None
+    ) -> tuple[Array, Places]:
         """Return, for cells (N, G, G, D), the cosine to the most alike member and which one: (N, G, G) each.
 
         `allowed` (N, scans) names the healthy scans to compare each scan with. Where none of the members in
         reach is of these, all in reach are compared; where none is in reach, those of the squares around.
+        Cells that are not `wanted` (N, G, G) are not compared: 1 is told of them, and the first member.
         Each square of cells takes one matrix product with the members around it, or several where the product
         would have more than `PRODUCTS` values: memory does not grow with the bank.
         """
-        best = np.empty(cells.shape[:3], np.float32)
-        which = np.empty(cells.shape[:3], np.intp)
+        best = np.ones(cells.shape[:3], np.float32)
+        which = np.zeros(cells.shape[:3], np.intp)
+        asked = np.ones(cells.shape[:3], bool) if wanted is None else wanted
         for rows, columns, around, far in self._searches:
-            square = cells[:, rows, columns]
-            flat = square.reshape(len(cells), -1, cells.shape[-1])
-            likeness, members = self._search(flat, around, far, allowed)
-            best[:, rows, columns] = likeness.reshape(square.shape[:3])
-            which[:, rows, columns] = members.reshape(square.shape[:3])
+            # Those of one place in the square stand together, so that what is far is so for a row of them.
+            down, right, scan = np.nonzero(asked[:, rows, columns].transpose(1, 2, 0))
+            if not len(scan):
+                continue
+            spots = scan, rows.start + down, columns.start + right
+            counts = np.bincount(down * (columns.stop - columns.start) + right)
+            own = None if allowed is None else allowed[scan]
+            best[spots], which[spots] = self._search(cells[spots], around, far, counts, own)
         return best, which
 
     def _search(
-        self, square: Array, around: Places, far: Array | None, allowed: NDArray[np.bool_] | None
+        self,
+        cells: Array,
+        around: Places,
+        far: Array | None,
+        counts: Places,
+        allowed: NDArray[np.bool_] | None,
     ) -> tuple[Array, Places]:
-        """Return cosine and place of the most alike of these members, (N, P) each, for cells (N, P, D)."""
-        n, count, width = square.shape
-        at_once = max(1, PRODUCTS // max(n * count, 1))
-        standing = np.full((n, count), -np.inf, np.float32)
-        best, which = np.empty((n, count), np.float32), np.empty((n, count), np.intp)
+        """Return cosine and place of the most alike of these members, (P,) each, for cells (P, D).
+
+        `counts` are the numbers of cells at each place of a square, and `far` has a row for each.
+        """
+        count, every = len(cells), np.arange(len(cells))
+        at_once = max(1, PRODUCTS // count)
+        standing = np.full(count, -np.inf, np.float32)
+        best, which = np.empty(count, np.float32), np.empty(count, np.intp)
         for start in range(0, len(around), at_once):
             some = around[start : start + at_once]
-            likeness = (square.reshape(-1, width) @ self._members[some].T).reshape(n, count, -1)
-            penalised = likeness if far is None else likeness + far[:, start : start + at_once]
+            likeness = cells @ self._members[some].T
+            if far is not None:
+                for own, (first, last) in zip(far, pairwise([0, *np.cumsum(counts)]), strict=False):
+                    likeness[first:last] += own[start : start + at_once]
+            judged = likeness
             if allowed is not None:
-                strange = np.where(allowed[:, self.scans[some]], 0, NEVER / 2).astype(np.float32)
-                penalised = penalised + strange[:, None]
-            found = penalised.argmax(axis=-1)[..., None]
-            value = np.take_along_axis(penalised, found, -1)[..., 0]
+                judged = likeness + np.where(allowed[:, self.scans[some]], 0, NEVER / 2).astype(np.float32)
+            found = judged.argmax(axis=1)
+            value = judged[every, found]
             better = value > standing
             standing = np.where(better, value, standing)
-            best = np.where(better, np.take_along_axis(likeness, found, -1)[..., 0], best)
-            which = np.where(better, some[found[..., 0]], which)
+            best = np.where(better, likeness[every, found], best)
+            which = np.where(better, some[found], which)
         return best, which
 
     def near(self, row: int, column: int) -> Places:
@@ -107,8 +125,9 @@ class PatchBank:
     def _searches(self) -> list[tuple[slice, slice, Places, Array | None]]:
         """What is compared with what: rows and columns of cells, the members around, and which are too far.
 
-        The last is (cells, members), 0 within reach and NEVER beyond, None without a reach. Squares of two
-        cells a side have fewer members beyond the reach of some of their cells than those of four.
+        The last is (cells, members), 0 within reach and NEVER beyond, None without a reach; where all are
+        beyond it is 0. Squares of two cells a side have fewer members beyond the reach of some of their cells
+        than those of four.
         """
         if self.reach is None:
             return [
@@ -124,6 +143,7 @@ class PatchBank:
                     rows.start - rows.start % SQUARE, columns.start - columns.start % SQUARE
                 ]
                 far = self._far(rows, columns, around)
+                far[(far < 0).all(axis=1)] = 0
             found.append((rows, columns, around, far))
         return found
 

@@ -15,7 +15,7 @@ from atypia.detectors.cells import Cells
 from atypia.detectors.encoded_examples import EncodedExamples
 from atypia.detectors.encoded_healthy import EncodedHealthy
 from atypia.detectors.fit_context import FitContext
-from atypia.detectors.heat import highest, to_cells, to_pixels
+from atypia.detectors.heat import cells_of_heads, highest, to_cells, to_pixels
 from atypia.detectors.patch_bank import CANDIDATES, PatchBank, coreset, places_in, squares
 from atypia.detectors.whole_scan import WholeScan, poolings
 from atypia.encoders import Encoder
@@ -136,7 +136,9 @@ class PatchCore(Detector):
         self._demand_fitted()
         maps = self.encoder_(batch.pixels)
         cells = self.cells_(maps)
-        likeness, which = self.bank_.nearest(cells, self._allowed(maps) if self.retrieved else None)
+        allowed = self._allowed(maps) if self.retrieved else None
+        wanted = cells_of_heads(batch.foreground, self.bank_.grid)
+        likeness, which = self.bank_.nearest(cells, allowed, wanted)
         heat = 1 - likeness
         heads = to_cells(batch.foreground, self.bank_.grid)
         if self.pooling == "top":

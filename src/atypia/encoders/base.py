@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from atypia.encoders.one_grid import averaged, off_one_grid
+from atypia.encoders.one_pass import ONE_PASS, Maps
 from atypia.errors import BadOption, CorruptArtefact
-from atypia.onnx_session import open_session
+from atypia.onnx_session import ONNXRUNTIME, open_session, runtime_of
 from atypia.scan import Image
 
 
@@ -41,12 +42,20 @@ class Encoder:
                 f"Received: cut={self.cut}, channels={self.channels}, strides={self.strides}"
             )
 
-    def __call__(self, pixels: Image) -> list[NDArray[np.float32]]:
-        """Return one feature map for each cut, channels last.
+    def __call__(self, pixels: Image) -> Maps:
+        """Return one feature map for each cut, channels last; within `one_pass` from a pass that is shared.
 
         Raises BadOption for pixels that are not (N, S, S) with S a multiple of the coarsest stride, or not of
         the one size that a graph takes.
         """
+        shared = ONE_PASS.get()
+        if shared is None:
+            return self._run(pixels)
+        bare, factors = self._bare
+        maps = shared.maps(bare.fingerprint, pixels, bare._run)
+        return [averaged(layer, factor) for layer, factor in zip(maps, factors, strict=True)]
+
+    def _run(self, pixels: Image) -> Maps:
         session = self._session
         only = session.get_inputs()[0].shape[1]
         if isinstance(only, int) and pixels.shape[1:] != (only, only):
@@ -61,8 +70,18 @@ class Encoder:
                 f"received {pixels.shape}. Choose another size for the preparation."
             )
         feed = {session.get_inputs()[0].name: np.ascontiguousarray(pixels, dtype=np.float32)}
-        outputs: list[NDArray[np.float32]] = session.run(None, feed)
+        outputs: Maps = session.run(None, feed)
         return outputs
+
+    @cached_property
+    def _bare(self) -> tuple[Encoder, tuple[int, ...]]:
+        """The encoder without averages at its end, and over how many cells a side each map has one."""
+        graph, factors = off_one_grid(self.graph, self.cut)
+        # Another runtime may average in another precision.
+        if max(factors) == 1 or runtime_of(graph) != ONNXRUNTIME:
+            return self, (1,) * len(factors)
+        strides = tuple(stride // factor for stride, factor in zip(self.strides, factors, strict=True))
+        return replace(self, graph=graph, strides=strides), factors
 
     @cached_property
     def fingerprint(self) -> str:
