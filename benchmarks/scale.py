@@ -7,10 +7,10 @@ It goes by what was measured on one machine: core-milliseconds of a slice from d
 hands out and writes spends on a shard (`ray_engine.py`). Of the machines, their network, the store and the
 deaths of nodes it goes by the arguments; docs/explanation/scale.md says where the defaults come from.
 
-A worker is at one shard while it fetches ahead, so a shard takes it the longer of judging and fetching. Fetching
-is bounded by the network of the node, by the latency of an object over the requests in flight, and by the
-requests that the store answers. Nodes die at random, give their shards back and are replaced. One process writes
-one shard after the other. Needs simpy.
+A worker is at one shard while it fetches ahead, so a shard takes it the longer of judging and fetching. What
+bounds fetching is the network of the node, the latency of an object over the requests in flight, or the
+requests that the store answers. Nodes die at random, give their shards back and are replaced. One process
+writes one shard after the other. Needs simpy.
 """
 
 from __future__ import annotations
@@ -143,13 +143,13 @@ def main() -> None:
     parser.add_argument("--slices", type=float, nargs="+", default=[1e6, 1e8])
     parser.add_argument("--machines", nargs="+", choices=MACHINES, default=list(MACHINES))
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 8, 64, 256])
-    parser.add_argument("--threads", type=int, default=4, help="cores of a worker")
+    parser.add_argument("--threads", type=int, default=1, help="cores of a worker")
     parser.add_argument("--shard", type=int, default=1024)
     parser.add_argument("--spread", type=float, default=0.05, help="of the time of a shard, as a share")
     parser.add_argument("--ready-s", type=float, default=5.0, help="until a worker can judge")
-    parser.add_argument("--write-ms", type=float, default=20.0, help="of the process that writes, a shard")
+    parser.add_argument("--write-ms", type=float, default=100.0, help="of the process that writes, a shard")
     parser.add_argument("--latency-ms", type=float, default=30.0, help="of an object")
-    parser.add_argument("--flying", type=int, default=4, help="requests in flight of a worker")
+    parser.add_argument("--flying", type=int, default=32, help="requests in flight of a worker")
     parser.add_argument("--requests", type=float, default=5500.0, help="a second that the store answers")
     parser.add_argument("--slices-of-object", type=float, default=1.0, help="155 for a volume of so many")
     parser.add_argument("--life-h", type=float, default=20.0, help="of a node, on average; 0: for ever")

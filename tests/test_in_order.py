@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atypia.in_order import in_order
+from atypia.in_order import in_order, queued, threads
+
+
+def in_threads(work, items, *, workers, ahead):
+    """Do what scoring does: keep a pool open in a generator."""
+    with threads(workers) as pool:
+        yield from queued(work, items, pool, ahead=ahead)
 
 
 @settings(deadline=None, max_examples=30)
@@ -60,7 +66,31 @@ def test_what_waits_is_not_begun_once_the_reader_has_left(monkeypatch):
     results.close()
     assert begun in ([0], [0, 1])
     assert leave.is_set()
+    end = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.01)
     assert threading.active_count() == before
+    assert begun in ([0], [0, 1])
+
+
+@pytest.mark.parametrize("kind", [in_order, in_threads])
+def test_a_reader_that_leaves_waits_for_no_thread(kind):
+    # A forgotten generator is closed by the garbage collector, in any thread and at any moment.
+    go_on, begun, ended = threading.Event(), threading.Event(), []
+
+    def work(number: int) -> int:
+        if number:
+            begun.set()
+            go_on.wait(60)
+            ended.append(number)
+        return number
+
+    results = kind(work, count(), workers=2, ahead=4)
+    assert next(results) == 0
+    assert begun.wait(20)
+    del results
+    assert ended == []
+    go_on.set()
 
 
 def test_what_the_work_raises_comes_in_its_turn():

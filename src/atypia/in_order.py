@@ -19,9 +19,9 @@ def in_order(
 
     At most `ahead` items, at least one, are taken, worked on, or done and waiting for their turn, so that the
     items may be endless. What `work` or the items raise is raised in its turn. Where the reader leaves early
-    or something is raised, what waits is not begun, and what was begun is waited for.
+    or something is raised, what waits is not begun. What was begun is waited for, unless the reader left.
     """
-    with ThreadPoolExecutor(workers) as pool:
+    with _pool(workers) as pool:
         yield from queued(work, items, pool, ahead=ahead)
 
 
@@ -51,12 +51,26 @@ def queued(
 
 @contextmanager
 def threads(workers: int) -> Iterator[Executor | None]:
-    """Give a pool of so many threads, None for one; at the end what was begun is waited for."""
+    """Give a pool of so many threads, None for one.
+
+    At the end what was begun is waited for, but not where a generator that uses the pool is closed.
+    """
     if workers < 2:
         yield None
         return
-    pool = ThreadPoolExecutor(workers)
+    with _pool(workers) as pool:
+        yield pool
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    pool, waits = ThreadPoolExecutor(workers), True
     try:
         yield pool
+    except GeneratorExit:
+        # The garbage collector closes forgotten generators in whatever thread it runs, also in one that is
+        # about to begin or to end: to wait for threads there may be to wait for oneself.
+        waits = False
+        raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=waits, cancel_futures=True)
