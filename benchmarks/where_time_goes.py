@@ -4,8 +4,9 @@
 
 First table: processor time a scan of each stage, each without those inside it, in milliseconds, on one thread
 so that the thread's own clock sees all of it. Then, round by round in one process with `--threads`, the whole
-of decode to verdict against the runs of the same graphs on the same arrays alone: medians of wall time and
-their ratio, and of processor time. With `--heatmaps` maps are carried to the input and written as pictures.
+of decode to verdict against the runs of the same graphs on the same arrays alone, in as many threads: medians
+of wall time and their ratio, and of processor time. With `--heatmaps` maps are carried to the input and
+written as pictures.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from atypia.detectors import DETECTORS
 from atypia.detectors.healthy_atlas import HealthyAtlas
 from atypia.detectors.patch_bank import PatchBank
 from atypia.fitness import look
+from atypia.in_order import queued, threads
 from atypia.onnx_session.by_openvino import OpenVinoSession
 from atypia.preparation import Geometry, Preparation
+from atypia.processors import shared
 from atypia.reading.collection import Row, read_collection
 from atypia.reading.rows import read_row
 from atypia.screener import Screener
@@ -137,11 +140,12 @@ def _tell(spent: dict[str, float], count: int) -> None:
 
 
 def _against_network(screener: Screener, rows: list[Row], rounds: int, heatmaps: bool) -> None:
-    calls = _overheard(screener, rows)
+    calls, workers = _overheard(screener, rows), shared(screener.threads_).workers
 
     def network() -> None:
-        for session, names, feed in calls:
-            session.run(names, feed)
+        with threads(workers) as pool:
+            for _ in queued(lambda call: call[0].run(*call[1:]), calls, pool, ahead=2 * workers):
+                pass
 
     passed: dict[str, list[float]] = defaultdict(list)
     worked: dict[str, list[float]] = defaultdict(list)
