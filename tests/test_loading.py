@@ -83,6 +83,9 @@ def test_nothing_goes_on_after_the_reader_left(scans):
     loaded = load(iter(scans * 20), PREPARATION)
     next(loaded)
     loaded.close()
+    end = time.monotonic() + 20  # what was begun ends by itself
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.01)
     assert threading.active_count() == before
 
 
