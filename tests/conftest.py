@@ -109,3 +109,23 @@ def nearest_file(
     encoder = ("--detector", "nearest", "--encoder", "efficientnet-lite0")
     assert atypia("fit", phantom_table, "-o", file, *encoder).code == 0
     return file
+
+
+@pytest.fixture(scope="session")
+def quick_file(draw_heads, tmp_path_factory) -> Path:
+    """A saved Screener that takes milliseconds for a scan."""
+    from PIL import Image
+
+    from atypia.detectors import Atlas
+    from atypia.preparation import Preparation
+    from atypia.reading.collection import read_collections
+    from atypia.screener import Screener
+
+    root = tmp_path_factory.mktemp("healthy")
+    heads, _ = draw_heads(30, size=32)
+    for number, pixels in enumerate(heads):
+        Image.fromarray(np.uint8(255 * pixels)).save(root / f"{number:02}.png")
+    file = tmp_path_factory.mktemp("quick") / "quick.atypia"
+    screener = Screener(Atlas(), Preparation(size=32), rule="quantile", parameter=0.9, fitness=False)
+    screener.fit(read_collections([root])).save(file)
+    return file

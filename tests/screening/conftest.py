@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atypia.detectors import Atlas
-from atypia.preparation import Preparation
 from atypia.reading.collection import Collection, read_collections
 from atypia.screener import Screener
 
@@ -35,19 +33,6 @@ def mixed_folder(draw_heads, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def mixed(mixed_folder) -> Collection:
     return read_collections([mixed_folder])
-
-
-@pytest.fixture(scope="session")
-def quick_file(draw_heads, tmp_path_factory) -> Path:
-    """A saved Screener that takes milliseconds for a scan."""
-    root = tmp_path_factory.mktemp("healthy")
-    heads, _ = draw_heads(30, size=32)
-    for number, pixels in enumerate(heads):
-        Image.fromarray(np.uint8(255 * pixels)).save(root / f"{number:02}.png")
-    file = tmp_path_factory.mktemp("quick") / "quick.atypia"
-    screener = Screener(Atlas(), Preparation(size=32), rule="quantile", parameter=0.9, fitness=False)
-    screener.fit(read_collections([root])).save(file)
-    return file
 
 
 @pytest.fixture

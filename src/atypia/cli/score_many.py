@@ -73,7 +73,7 @@ def tell_plan(screener: Screener, scans: Collection, workers: Workers | None, co
     lines = {
         "scans": f"{len(scans)}, slices of {volumes} volumes among them" if volumes else f"{len(scans)}",
         "shards": f"{len(shards)} of {cost.shard} scans",
-        "workers": "this process" if workers is None else f"{count} of {workers.cpus} CPUs",
+        "workers": "this process" if workers is None else f"{count} of {workers.size}",
         "Screener": f"{cost.model_bytes / 2**20:.1f} MB, sent to each node once",
         "measured here": f"{rate.core_seconds:.3g} core-seconds a scan, {rate.seconds:.3g} s by the clock "
         f"({rate.tried} scans)",

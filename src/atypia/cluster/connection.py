@@ -33,8 +33,9 @@ class Cluster:
             if node["Alive"]:
                 has = node["Resources"]
                 here = has.get("CPU", 0) // workers.cpus
-                # A share such as 0.1 is not a sum of halves: three tenths must hold three.
-                room += int(min(here, has.get("GPU", 0) / workers.gpus + 1e-9) if workers.gpus else here)
+                if workers.gpus:
+                    here = min(here, has.get("GPU", 0) / workers.gpus + 1e-9)  # 0.3 / 0.1 is not quite 3
+                room += int(here)
         return room
 
     def demand_alive(self) -> None:

@@ -17,6 +17,9 @@ from atypia.remote import fetch, is_remote
 FLYING = 32
 """Requests in flight at once. A store takes long to answer, and answers many at a time."""
 
+MOST_BEGUN = 8 * FLYING
+"""More than what a reader can have taken and not yet read, with what is in flight."""
+
 Item = TypeVar("Item")
 
 _begun: dict[Path, Future[bytes]] = {}
@@ -29,6 +32,7 @@ def fetched_ahead(items: Iterable[Item]) -> Iterator[Item]:
     leaves no object behind.
     """
     waiting: deque[Item] = deque()
+    begun: deque[Path] = deque(maxlen=MOST_BEGUN)
     try:
         for item in items:
             path = _object(item)
@@ -37,17 +41,18 @@ def fetched_ahead(items: Iterable[Item]) -> Iterator[Item]:
                 continue
             if path is not None and path not in _begun:
                 _begun[path] = _fetchers().submit(fetch, path)
+                begun.append(path)
             waiting.append(item)
             if len(waiting) > FLYING:
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
-    finally:
-        for item in waiting:
-            path = _object(item)
-            future = None if path is None else _begun.pop(path, None)
+    except GeneratorExit:
+        for path in begun:  # also those of rows that were taken, but will not be read
+            future = _begun.pop(path, None)
             if future is not None:
                 future.cancel()
+        raise
 
 
 def fetched(path: Path, expected: str) -> bytes:
