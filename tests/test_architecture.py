@@ -11,7 +11,8 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 LINES = (  # from the top; rooms on one line do not know each other
     ("__init__", "__main__"),
-    ("cli", "service"),
+    ("cli",),
+    ("service",),
     ("demo", "reference", "comparison", "cluster"),
     ("study", "screening", "audit", "optimising"),
     ("report", "writing"),

@@ -82,7 +82,10 @@ def test_what_an_earlier_call_did_not_try_is_tried_from_its_saved_screener(done,
     findings = (tmp_path / "near" / "findings.csv").stat().st_mtime_ns
     again = compare(table, [NEAR], tmp_path)
     assert here == ["near"]
-    assert again.outcomes[0] == found.outcomes[0]
+    tried = dict.fromkeys(("simulated_auroc", "simulated_precision"))
+    assert replace(again.outcomes[0], **tried) == replace(found.outcomes[0], **tried)
+    # The fit ran in a process of its own: sums there may differ in the last place from sums in this one.
+    assert again.outcomes[0].simulated == pytest.approx(found.outcomes[0].simulated, rel=1e-6)
     assert (tmp_path / "near" / "findings.csv").stat().st_mtime_ns == findings
 
 

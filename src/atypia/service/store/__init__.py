@@ -1,0 +1,1 @@
+"""What the service keeps: jobs, findings, Screeners, feedback, studies, and who did what."""
