@@ -8,6 +8,7 @@ costs nothing and scoring never loads what only training needs.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from atypia.threshold import Threshold
 
     __version__: str
+
+# ONNX Runtime, from 1.29 on, tells its maker of each network that is opened, unless this stands beforehand.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "AtypiaError",

@@ -14,6 +14,7 @@
     ├── DownloadFailed             4   a public data set could not be fetched
     ├── StoreFailed                4   an object store does not answer, or refuses our credentials
     ├── ClusterFailed              4   a cluster cannot be reached, has no room, or is gone
+    ├── ProcessesDied              4   processes that judge scans died, again and again
     ├── MissingExtra               4   an optional part of the installation is needed
     ├── MissingTool                4   another program is needed that is not installed
     ├── MissingInstructions        4   the processor cannot compute as a Screener was optimised to
@@ -106,6 +107,12 @@ class StoreFailed(AtypiaError):
 
 class ClusterFailed(AtypiaError):
     """A cluster cannot be reached, has no room, or is gone."""
+
+    exit_code = 4
+
+
+class ProcessesDied(AtypiaError):
+    """Processes that judge scans on this machine died, again and again."""
 
     exit_code = 4
 

@@ -1,16 +1,20 @@
-"""How many processors there are, how a job shares them, and linear algebra that keeps to one of them."""
+"""How many processors there are and how much memory, how a job shares them, and linear algebra in one."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 from threadpoolctl import threadpool_limits
 
 MOST_WORKERS = 8
+
+_UNKNOWN = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,37 @@ class Share:
 def usable() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Return how many bytes of memory this process may use: those of the machine, or of its container.
+
+    Where the system does not tell it is taken for 4 GiB.
+    """
+    if sys.platform == "win32":
+        return _UNKNOWN
+    bounds = [_UNKNOWN]
+    with suppress(ValueError, OSError):
+        bounds = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    return min(bounds + _bounds_of_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")))
+
+
+def _bounds_of_groups(told: Path, root: Path) -> list[int]:
+    """Return the bounds that Linux sets to the groups which this process is in, of either version."""
+    bounds = []
+    with suppress(OSError):
+        for line in told.read_text(encoding="utf-8").splitlines():
+            _, kinds, path = line.split(":", 2)
+            top, name = (root / "memory", "memory.limit_in_bytes") if kinds else (root, "memory.max")
+            if kinds and "memory" not in kinds.split(","):
+                continue
+            here = top / path.lstrip("/")
+            for folder in (here, *here.parents):
+                with suppress(OSError, ValueError):
+                    bounds.append(int((folder / name).read_text()))  # "max" is none
+                if folder == top:
+                    break
+    return bounds
 
 
 def shared(threads: int | None) -> Share:

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from atypia.cluster import Workers, score_to_parts, scoring
-from atypia.cluster.pool import _risen
-from atypia.cluster.worker import Failed, Worker
+from atypia.cluster.worker import Worker
 from atypia.reading.collection import Collection, read_collections
 from atypia.screener import Screener
 from atypia.screening import Keeping, maker_of
+from atypia.screening.failed import Failed, risen
 
 SMALL, HERE = Keeping(shard=4), Workers()
 
@@ -54,7 +54,7 @@ def inline(monkeypatch):
             for shard in reversed(shards):  # in any order
                 came = came if isinstance(came, Failed) else worker.judge(self._rows_of(shard), shard.before)
                 if isinstance(came, Failed):
-                    raise _risen(came)
+                    raise risen(came)
                 numbers.append(shard.number)
                 yield shard, came
 

@@ -14,7 +14,14 @@ from atypia.cli import pretrained as shipped
 from atypia.cli.aside import tell_aside
 from atypia.cli.command import Taught
 from atypia.cli.engine import engine, workers_of
-from atypia.cli.score_many import Cost, check_outputs, demand_scans_reachable, tell_parts, tell_plan
+from atypia.cli.score_many import (
+    Cost,
+    check_outputs,
+    check_processes,
+    demand_scans_reachable,
+    tell_parts,
+    tell_plan,
+)
 from atypia.errors import BadOption
 from atypia.notice import RESEARCH_USE_ONLY
 
@@ -143,9 +150,8 @@ FORMATS = ("csv", "jsonl", "parquet")
     "--shard",
     type=click.IntRange(1),
     metavar="N",
-    default=1024,
     help="Keep what is done after every N scans, whole volumes together. After an interruption the same "
-    "command goes on from there.",
+    "command goes on from there. Default: 256 to 1024, by how many there are.",
 )
 @click.option(
     "--anew",
@@ -153,6 +159,14 @@ FORMATS = ("csv", "jsonl", "parquet")
     help="Give up what an interrupted job has done in the folder, and judge all scans again.",
 )
 @options.threads
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes of this machine that judge, and share --threads; each loads the Screener. Default: one "
+    "for 1024 scans or fewer, or on a GPU; else one for each thread, but no more than one for 2 GiB of "
+    "memory.",
+)
 @engine("holds the Screener and judges shards")
 @click.option(
     "--dry-run",
@@ -178,9 +192,10 @@ def score(
     keep_identifiers: bool,
     judge_all: bool,
     volume: str | None,
-    shard: int,
+    shard: int | None,
     anew: bool,
     threads: int | None,
+    processes: int | None,
     dry_run: bool,
     price: float | None,
     **cluster: Any,
@@ -210,6 +225,7 @@ def score(
     context = click.get_current_context()
     told = context.get_parameter_source("kind") is not ParameterSource.DEFAULT
     check_outputs(workers, out, kind if told else None, heatmaps=heatmaps, results=results)
+    check_processes(workers, threads, processes)
     kinds = [kind.strip() for kind in results.split(",")] if results is not None else []
     for result in results_of(kinds).values():
         result.check()
@@ -224,9 +240,9 @@ def score(
     tell_aside(collection)
     demand_scans_reachable(collection)
     if dry_run:
-        tell_plan(screener, collection, workers, Cost(shard, file.stat().st_size, price))
+        tell_plan(screener, collection, workers, Cost(shard, file.stat().st_size, price, threads, processes))
         return
-    maker, keeping = maker_of(screener, file, pretrained), Keeping(shard, anew, threads, watched)
+    maker, keeping = maker_of(screener, file, pretrained), Keeping(shard, anew, threads, watched, processes)
     if workers is not None:
         from atypia.cluster import score_to_parts
 
@@ -269,6 +285,9 @@ def _tell(tally: Tally, heatmaps: Path | None) -> None:
     counts = f"{tally.judged} {'scan' if tally.judged == 1 else 'scans'} judged, {tally.flagged} abnormal"
     if tally.kept:
         click.echo(f"went on where it was interrupted: {tally.kept} scans were done before", err=True)
+    if tally.lost:
+        died = "1 process" if tally.lost == 1 else f"{tally.lost} processes"
+        click.echo(f"{died} died on the way; the scans that were lost with it were judged again", err=True)
     click.echo(f"{counts}\nfindings: {tally.table}")
     if tally.volumes:
         click.echo(f"volumes: {tally.volumes} in {tally.volumes_table}")

@@ -23,11 +23,16 @@ _TITLES = {"volume_regions": "regions of volumes"}
 
 @dataclass(frozen=True)
 class Cost:
-    """What `--dry-run` is asked: the scans of a shard, the size of the Screener's file, the price."""
+    """What `--dry-run` is asked: the scans of a shard, the size of the Screener's file, the price.
 
-    shard: int
+    `threads` and `processes` are those of this machine.
+    """
+
+    shard: int | None
     model_bytes: int
     price: float | None
+    threads: int | None = None
+    processes: int | None = None
 
 
 def check_outputs(
@@ -54,6 +59,21 @@ def check_outputs(
         )
 
 
+def check_processes(workers: Workers | None, threads: int | None, processes: int | None) -> None:
+    """Raise BadOption for processes of this machine that a cluster has none of, or that are too many."""
+    if processes is None:
+        return
+    if workers is not None:
+        raise BadOption(
+            "Expected no --processes beside --engine ray: say with --workers how many there are to be."
+        )
+    if threads is not None and processes > threads:
+        raise BadOption(
+            f"Expected at least as many threads as processes, received --threads {threads} beside "
+            f"--processes {processes}. Give fewer processes, or more threads."
+        )
+
+
 def demand_scans_reachable(scans: Collection) -> None:
     """Raise StoreFailed where scans lie in an object store that cannot be reached at all."""
     from atypia.remote import demand_reachable
@@ -64,21 +84,28 @@ def demand_scans_reachable(scans: Collection) -> None:
 def tell_plan(screener: Screener, scans: Collection, workers: Workers | None, cost: Cost) -> None:
     """Say what a job would do and what it would take, measured on a few of its scans."""
     from atypia.screening.estimate import measured_rate
-    from atypia.screening.plan import shards_of
+    from atypia.screening.plan import shards_of, usual_size
+    from atypia.screening.sharing import threads_of_each
 
     shards, volumes = shards_of(scans.rows, cost.shard)
     rate = measured_rate(screener, scans.rows, maps=volumes > 0)
-    count = 1 if workers is None else _count(workers, len(shards))
+    seconds, told = rate.seconds, "this process"
+    if workers is not None:
+        count = _count(workers, len(shards))
+        seconds, told = rate.seconds / max(count, 1), f"{count} of {workers.size}"
+    elif each := threads_of_each(cost.processes, cost.threads, shards):
+        # A thread more in the same process takes the interpreter from the first: so cores, not the clock.
+        seconds, told = rate.core_seconds / len(each), f"{len(each)} processes of this machine"
     hours = rate.core_seconds * len(scans) / 3600
     lines = {
         "scans": f"{len(scans)}, slices of {volumes} volumes among them" if volumes else f"{len(scans)}",
-        "shards": f"{len(shards)} of {cost.shard} scans",
-        "workers": "this process" if workers is None else f"{count} of {workers.size}",
+        "shards": f"{len(shards)} of {cost.shard or usual_size(len(scans))} scans",
+        "workers": told,
         "Screener": f"{cost.model_bytes / 2**20:.1f} MB, sent to each node once",
         "measured here": f"{rate.core_seconds:.3g} core-seconds a scan, {rate.seconds:.3g} s by the clock "
         f"({rate.tried} scans)",
         "core-hours": f"{hours:.3g}",
-        "time": _duration(rate.seconds * len(scans) / max(count, 1)),
+        "time": _duration(seconds * len(scans)),
     }
     if workers is None:
         lines.pop("Screener")

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from atypia import errors
 from atypia.cluster.connection import Cluster
 from atypia.cluster.settings import Workers
-from atypia.cluster.worker import Failed, Judged, Order, Worker, versions
-from atypia.errors import AtypiaError, ClusterFailed
+from atypia.cluster.worker import Judged, Worker, versions
+from atypia.errors import ClusterFailed
+from atypia.screening.failed import Failed, risen
+from atypia.screening.order import Order
 from atypia.screening.plan import Shard
 
 AHEAD = 2
@@ -130,7 +131,7 @@ class Pool:
             self._mourn(hand, waiting, error)
             return None
         if isinstance(came, Failed):
-            raise _risen(came)
+            raise risen(came)
         return came
 
     def _mourn(self, hand: _Hand, waiting: deque[Shard], error: Exception) -> None:
@@ -176,10 +177,3 @@ class Pool:
         if not self._cluster.gone:
             for hand in self._hands:
                 self._ray.kill(hand.actor)
-
-
-def _risen(failed: Failed) -> AtypiaError:
-    """Return the error of a worker as one of the same class, where the message is all that it takes."""
-    kind = getattr(errors, failed.kind, AtypiaError)
-    error: AtypiaError = AtypiaError(failed.message) if "__init__" in vars(kind) else kind(failed.message)
-    return error

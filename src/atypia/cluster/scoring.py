@@ -12,14 +12,14 @@ from atypia.cluster.parts import Parts
 from atypia.cluster.place import held_place
 from atypia.cluster.pool import Pool
 from atypia.cluster.settings import Workers
-from atypia.cluster.worker import Order
 from atypia.errors import ArtefactError, AtypiaError, ClusterFailed
 from atypia.onnx_session import CPU, CUDA
 from atypia.progress import progress
 from atypia.reading.collection import Collection, Row
 from atypia.remote import is_remote
 from atypia.screening.job import Job, Keeping, job_of
-from atypia.screening.plan import Shard, shards_of
+from atypia.screening.order import Order
+from atypia.screening.plan import Shard, shards_of, usual_size
 from atypia.screening.tally import Counts
 from atypia.volume_finding import Maker
 
@@ -52,7 +52,7 @@ def score_to_parts(
     """Judge scans with the Screener in the file `model` on a Ray cluster; raise OutputError.
 
     `out` is a folder, or a prefix in an object store. It gets `findings/part-000000.parquet` and so on, a
-    part for each shard of `keeping.shard` scans, `regions` likewise, and where there are volumes `volumes`
+    part for each shard of scans, `regions` likewise, and where there are volumes `volumes`
     and `volume_regions`. Rows and scores are those of `score_to_folder` with the same shards, on the same
     kind of machine with as many threads as a worker has: the same code judges the same batches.
 
@@ -72,7 +72,7 @@ def score_to_parts(
         "--judge-all": judge_all,
         "--keep-identifiers": keep_identifiers,
         "the threads of a worker": order.threads,
-        "--shard": keeping.shard,
+        "--shard": keeping.shard or usual_size(len(scans)),
     }
     job = {**job_of(scans, maker.sha256, options), "the device": device}
     with joined(workers) as cluster, held_place(out) as place:

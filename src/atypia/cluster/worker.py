@@ -16,20 +16,10 @@ from typing import Any
 from atypia.errors import AtypiaError, CorruptArtefact
 from atypia.onnx_session import DEVICE
 from atypia.reading.row import Row
-from atypia.volume_finding import Maker
-
-
-@dataclass(frozen=True)
-class Order:
-    """How all shards of a job are judged: see `score_to_folder`. `sha256` is that of the Screener's file."""
-
-    maker: Maker
-    sha256: str
-    judge_all: bool
-    keep_identifiers: bool
-    of_volumes: bool
-    threads: int
-    device: str
+from atypia.screener import Screener
+from atypia.screening.failed import Failed, failed
+from atypia.screening.of_shard import Asked, judge_shard
+from atypia.screening.order import Order
 
 
 @dataclass(frozen=True)
@@ -41,19 +31,11 @@ class Judged:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Failed:
-    """An error of ours, by the name of its class: not all of them survive a journey between processes."""
-
-    kind: str
-    message: str
-
-
 class Worker:
     """Holds one loaded Screener. Its methods return a Failed in place of raising an error of ours."""
 
     def __init__(self) -> None:
-        self._asked: Any = None
+        self._asked: Asked | None = None
 
     def ready(self, model: bytes, order: Order) -> dict[str, str] | Failed:
         """Load the Screener and return the versions that scores depend on."""
@@ -61,13 +43,12 @@ class Worker:
         try:
             self._asked = _asked(model, order)
         except AtypiaError as error:
-            return Failed(type(error).__name__, str(error))
+            return failed(error)
         return versions()
 
     def judge(self, rows: Sequence[Row], before: int) -> Judged | Failed:
         """Judge the rows of a shard; `before` is the number of volumes before them."""
-        from atypia.screening.of_shard import judge_shard
-
+        assert self._asked is not None, "it is ready first"
         began = time.perf_counter()
         try:
             with TemporaryDirectory(prefix="atypia-") as name:
@@ -75,7 +56,7 @@ class Worker:
                 counts = judge_shard(self._asked, rows, folder, "parquet", before=before, ticks=iter(()))
                 tables = {file.stem: file.read_bytes() for file in sorted(folder.glob("*.parquet"))}
         except AtypiaError as error:
-            return Failed(type(error).__name__, str(error))
+            return failed(error)
         return Judged(tables, counts.to_dict(), time.perf_counter() - began)
 
 
@@ -88,23 +69,11 @@ def versions() -> dict[str, str]:
     return {**told, "onnxruntime": onnxruntime.__version__, "machine": platform.machine()}
 
 
-def _asked(model: bytes, order: Order) -> Any:
-    from atypia.screener import Screener
-    from atypia.screening.of_shard import Asked
-
+def _asked(model: bytes, order: Order) -> Asked:
     if hashlib.sha256(model).hexdigest() != order.sha256:
         raise CorruptArtefact("A worker received other bytes than those of the Screener. Run the job again.")
     with TemporaryDirectory(prefix="atypia-") as folder:
         file = Path(folder, "screener.atypia")
         file.write_bytes(model)
         screener = Screener.load(file)
-    screener.use_threads(order.threads)
-    return Asked(
-        screener,
-        order.maker,
-        {},
-        heatmaps=False,
-        judge_all=order.judge_all,
-        keep_identifiers=order.keep_identifiers,
-        of_volumes=order.of_volumes,
-    )
+    return order.asked_of(screener)

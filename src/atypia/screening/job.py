@@ -15,7 +15,6 @@ from atypia.onnx_session import device
 from atypia.reading.row import Row
 from atypia.remote import address, is_remote
 from atypia.screening.making import hash_of
-from atypia.screening.plan import SHARD
 
 Job = Mapping[str, str | int | bool | None]
 
@@ -48,14 +47,17 @@ class WatchedFile:
 class Keeping:
     """How what is done is kept until all is done.
 
-    After every `shard` scans what came of them is kept. `anew` gives up what an interrupted job has left.
-    `threads` are those that the Screener was told to use. `watched` is the file that it was loaded from.
+    After every `shard` scans, or `usual_size` of them, what came of these is kept. `anew` gives up what an
+    interrupted job has left. `threads` are those that the Screener was told to use, in all `processes`
+    together: as many as pay where they are None. `watched` is the file that it was loaded from, without which
+    there is one process alone.
     """
 
-    shard: int = SHARD
+    shard: int | None = None
     anew: bool = False
     threads: int | None = None
     watched: WatchedFile | None = None
+    processes: int | None = 1
 
 
 def job_of(rows: Iterable[Row], sha256: str | None, options: Job) -> Job:

@@ -2,7 +2,8 @@
 
     OUT/.unfinished/job.json        which job it is of
     OUT/.unfinished/shard-000000/   the tables and files of a shard that is done; its shard.json tells of them
-    OUT/.unfinished/shard-000001.part/   one under way; what a killed process leaves of it is thrown away
+    OUT/.unfinished/shard-000001.9f3c52aa.part/   one under way, by another name each time that it is begun;
+                                    what a killed process leaves of it is thrown away
     OUT/.unfinished/merged/         the tables of all shards, once all are done
     OUT/.unfinished/moving.json     from here on nothing happens but that results move to where they belong
 
@@ -13,9 +14,11 @@ all. So there is no moment at which a process can be killed and leave something 
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,14 @@ from atypia.writing.merging import merge_tables
 
 UNFINISHED, FINISHED = ".unfinished", ".finished"
 _SHARD = "shard.json"
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """The folder of a shard under way, and what told of its scans' files as it was begun."""
+
+    folder: Path
+    sources: str
 
 
 class Journal:
@@ -47,6 +58,7 @@ class Journal:
         self._out, self._rows, self._shards, self._kind = out, rows, shards, kind
         self._folder = out / UNFINISHED
         self.done: dict[int, Counts] = {}
+        self._begun: dict[int, _Begun] = {}
         shutil.rmtree(out / FINISHED, ignore_errors=True)
         if self._folder.exists() and (anew or not self._taken_up(job)):
             shutil.rmtree(self._folder)
@@ -75,21 +87,40 @@ class Journal:
 
         Where all goes well it is kept. Where not, it is thrown away.
         """
-        folder = self._folder_of(shard)
-        part = folder.with_name(f"{folder.name}.part")
-        sources = sources_of(self._rows[shard.start : shard.stop])
-        part.mkdir()
         told: list[Counts] = []
         try:
-            yield part, told
-            files = {name: (part / name).stat().st_size for name in _files(part)}
-            head = {"scans": [shard.start, shard.stop], "sources": sources, "files": files}
-            write_whole(part / _SHARD, json.dumps({**head, "counts": told[0].to_dict()}) + "\n")
-            part.rename(folder)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        self.done[shard.number] = told[0]
+            yield self.begin(shard), told
+            self.keep(shard, told[0])
+        finally:
+            self.drop(shard)
+
+    def begin(self, shard: Shard) -> Path:
+        """Return a folder for all that is written of a shard until it is kept or dropped."""
+        folder = self._folder_of(shard)
+        part = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.part")
+        # Noted before it is there: an interrupt may come between any two steps, and what is noted is dropped.
+        self._begun[shard.number] = _Begun(part, sources_of(self._rows[shard.start : shard.stop]))
+        part.mkdir()
+        return part
+
+    def keep(self, shard: Shard, counts: Counts) -> None:
+        """Keep what is written of a shard that was begun, and what came of it."""
+        part = self._begun[shard.number].folder
+        head = {
+            "scans": [shard.start, shard.stop],
+            "sources": self._begun[shard.number].sources,
+            "files": {name: (part / name).stat().st_size for name in _files(part)},
+        }
+        write_whole(part / _SHARD, json.dumps({**head, "counts": counts.to_dict()}) + "\n")
+        part.rename(self._folder_of(shard))
+        del self._begun[shard.number]
+        self.done[shard.number] = counts
+
+    def drop(self, shard: Shard) -> None:
+        """Throw away what is written of a shard that was begun and not kept."""
+        begun = self._begun.pop(shard.number, None)
+        if begun is not None:
+            shutil.rmtree(begun.folder, ignore_errors=True)
 
     def finish(self, *patterns: str) -> Counts:
         """Put all results where they belong, in place of those that `patterns` name, and return the counts.

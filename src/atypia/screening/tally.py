@@ -14,7 +14,7 @@ class Tally:
 
     `folders` are those with results of volumes. `left_out` says, by the kind of a result that was asked for,
     why it was not made of some scan. `kept` of the `judged`, `unreadable` and `unfit` were done by an earlier
-    run that was interrupted.
+    run that was interrupted. `lost` processes died on the way, and others judged what they were at.
     """
 
     judged: int
@@ -31,6 +31,7 @@ class Tally:
     folders: tuple[Path, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     kept: int = 0
+    lost: int = 0
 
 
 NUMBERS = ("judged", "flagged", "unreadable", "unfit", "regions", "volumes", "volume_regions")
