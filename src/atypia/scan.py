@@ -67,6 +67,8 @@ class Finding:
     `reconstruction` is float32 (S, S), what the detector expected to see, where it has such a picture.
     `regions` are the places of the map that are unlike healthy scans, the most unlike first.
     `region_map` is uint8 (H, W) beside the heat map: k inside the k-th of the regions, 0 elsewhere.
+    `p_map` is float32 (H, W) beside the heat map: the share of healthy scans' pixels as deep in the head that
+    are as high, in (0, 1], 1 outside the head; see HealthyMap.p_values.
     `unfit` says why a scan, though it could be read and scored, is not one that may be judged.
     `error` says why a scan could not be read or scored.
     """
@@ -84,6 +86,7 @@ class Finding:
     unfit: str | None = None
     regions: tuple[Region, ...] = ()
     region_map: NDArray[np.uint8] | None = None
+    p_map: Image | None = None
 
     @property
     def verdict(self) -> str:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from atypia.detectors import Scores
 from atypia.loading import Loaded
 from atypia.preparation import Prepared
@@ -22,6 +24,7 @@ from atypia.threshold import Threshold
 class Judge:
     """Makes findings: with `heatmaps` the map, with `pictures` what the detector saw and expected.
 
+    With `p_maps` findings tell of each pixel how unusual it is, where the `healthy_map` knows.
     With a `healthy_map` the regions that are unlike healthy scans are told, always. With a `position_scale`
     scores are in its unit, and slices are compared with those of their position.
     """
@@ -31,6 +34,7 @@ class Judge:
     pictures: bool
     healthy_map: HealthyMap | None = None
     position_scale: PositionScale | None = None
+    p_maps: bool = False
 
     def findings(
         self, part: Sequence[Loaded], scores: Scores | None, unfit: Sequence[str | None] | None = None
@@ -73,6 +77,7 @@ class Judge:
             unfit=unfit,
             regions=() if found is None else found.regions,
             region_map=found.to_input(prepared.geometry) if self.heatmaps and found is not None else None,
+            p_map=self._p_map(prepared, scores.map[place]) if self.p_maps else None,
         )
 
     def compared(
@@ -87,6 +92,14 @@ class Judge:
             return (score, *self.threshold.for_scan(how))
         threshold, stratum = replace(self.threshold, calibration=scale.unplaced).for_scan(how)
         return score, threshold, "position not known" if stratum is None else f"{stratum}, position not known"
+
+    def _p_map(self, prepared: Prepared, heat: Image) -> Image | None:
+        """Return the p-values of a map (S, S) on the pixels of the input, where they can be told."""
+        found = None if self.healthy_map is None else self.healthy_map.p_values(heat, prepared.foreground)
+        if found is None:
+            return None
+        # What lies outside the canvas comes back as 0, which stands for 1.
+        return 1 - prepared.geometry.to_input((1 - found).astype(np.float32))
 
     def _found(self, item: Loaded, prepared: Prepared, heat: Image) -> Found | None:
         return None if self.healthy_map is None else self.healthy_map.find(heat, prepared, item.spacing)

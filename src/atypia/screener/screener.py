@@ -155,15 +155,17 @@ class Screener:
         heatmaps: bool = True,
         pictures: bool = False,
         judge_all: bool = False,
+        p_maps: bool = False,
     ) -> Iterator[Finding]:
         """Yield one Finding for each scan, in order; one that cannot be judged says why in `error`.
 
         `heatmaps` carries the map back to the pixels of the input; `pictures` adds what the detector
-        saw and, where it has such a picture, what it expected. Memory does not grow with the scans.
+        saw and, where it has such a picture, what it expected; `p_maps` adds how unusual each pixel is.
+        Memory does not grow with the scans.
         A scan that was not taken like those learned from says so in `unfit`, unless `judge_all`.
         Raises BadOption before a fit.
         """
-        judge = Judge(self._fitted, heatmaps, pictures, self.healthy_map_, self.position_scale_)
+        judge = Judge(self._fitted, heatmaps, pictures, self.healthy_map_, self.position_scale_, p_maps)
         return self._score(scans, judge, None if judge_all else self.fitness_)
 
     def _score(

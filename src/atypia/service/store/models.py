@@ -113,6 +113,8 @@ class Study(Base):
     source: Mapped[str | None] = mapped_column(String(100))
     """The application entity, or the user, that it came from."""
     instances: Mapped[int] = mapped_column(default=0)
+    objects: Mapped[int | None] = mapped_column(default=0)
+    """How many of the instances are no MR images: kept, and not judged."""
     bytes: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=0)
     opened: Mapped[datetime] = mapped_column(default=now)
@@ -151,6 +153,8 @@ class Job(Base):
     options: Mapped[Values] = mapped_column(default=dict)
     """judge_all, results, ..."""
     priority: Mapped[int] = mapped_column(default=0)
+    weight: Mapped[int] = mapped_column(default=0)
+    """How many pictures it is made of, where it is of pictures alone; 0: large, or not known before."""
     total: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
     counts: Mapped[Values] = mapped_column(default=dict)
@@ -205,6 +209,8 @@ class Finding(Base):
     study: Mapped[str | None] = mapped_column(ForeignKey("studies.id", ondelete="SET NULL"), index=True)
     screener: Mapped[str] = mapped_column(ForeignKey("screeners.id"), index=True)
     index: Mapped[int]
+    file: Mapped[int | None]
+    """The index of the file of its job that it came in."""
     label: Mapped[str] = mapped_column(String(500))
     kind: Mapped[str] = mapped_column(String(20))
     """picture or volume."""

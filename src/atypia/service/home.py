@@ -1,0 +1,155 @@
+"""The folder that the service keeps everything in, and where in it each thing lies."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from atypia.atomic import not_written
+
+PRIVATE = 0o700
+DATA = "reading-room"
+_PARTS = ("uploads", "studies", "screeners", "findings", "healthy", "trash", "tmp")
+
+
+def usual_data() -> Path:
+    """Return the data folder where none is named: one of this user's."""
+    from platformdirs import user_data_path
+
+    return user_data_path("atypia") / DATA
+
+
+@dataclass(frozen=True)
+class Home:
+    """The data folder; all of it on one file system, so that a rename puts a thing in its place."""
+
+    path: Path
+
+    def make(self) -> None:
+        """Make what is missing, for this user alone; raise OutputError."""
+        try:
+            self.path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            for part in _PARTS:
+                (self.path / part).mkdir(mode=PRIVATE, exist_ok=True)
+            if not self.key_file.exists():
+                self._make_key()
+        except OSError as error:
+            raise not_written(self.path, error) from error
+
+    def _make_key(self) -> None:
+        fresh = self.path / f".key.{uuid4().hex}"
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+        try:
+            os.link(fresh, self.key_file)  # two servers that start at once agree on one
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key lies."""
+        return self.path / "key"
+
+    @property
+    def key(self) -> bytes:
+        """32 random bytes, made once: of keyed hashes of UIDs, and of cookies."""
+        return self.key_file.read_bytes()
+
+    @property
+    def database(self) -> Path:
+        """The embedded database."""
+        return self.path / "atypia.sqlite"
+
+    @property
+    def database_url(self) -> str:
+        """The address of the embedded database."""
+        return f"sqlite:///{self.database.absolute()}"
+
+    @property
+    def uploads(self) -> Path:
+        """What came, by the hash of its content."""
+        return self.path / "uploads"
+
+    @property
+    def studies(self) -> Path:
+        """Folders of studies, by their identifier."""
+        return self.path / "studies"
+
+    @property
+    def screeners(self) -> Path:
+        """Files of Screeners, by their hash."""
+        return self.path / "screeners"
+
+    @property
+    def all_findings(self) -> Path:
+        """Folders of findings, by their identifier."""
+        return self.path / "findings"
+
+    @property
+    def healthy(self) -> Path:
+        """What is kept of healthy scans, to show those that look alike."""
+        return self.path / "healthy"
+
+    @property
+    def tmp(self) -> Path:
+        """What is being made; swept at a start."""
+        return self.path / "tmp"
+
+    @property
+    def trash(self) -> Path:
+        """What is being removed; swept at a start."""
+        return self.path / "trash"
+
+    def upload(self, sha256: str, suffix: str = "") -> Path:
+        """Return where an upload lies; its suffix tells what it holds."""
+        return self.uploads / sha256[:2] / f"{sha256}{suffix}"
+
+    def study(self, study: str) -> Path:
+        """Return the folder of a study."""
+        return self.studies / study
+
+    def screener(self, sha256: str) -> Path:
+        """Return where the file of a Screener lies."""
+        return self.screeners / f"{sha256}.atypia"
+
+    def findings(self, finding: str) -> Path:
+        """Return the folder of a finding's files."""
+        return self.all_findings / finding
+
+    def fresh(self) -> Path:
+        """Return a name in `tmp` that nobody has."""
+        return self.tmp / uuid4().hex
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a new folder in `tmp` that is gone afterwards."""
+        folder = self.fresh()
+        folder.mkdir(mode=PRIVATE)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def discard(self, path: Path) -> None:
+        """Remove a file or folder, which is out of sight at once; what is not there is no matter."""
+        gone = self.trash / uuid4().hex
+        try:
+            path.rename(gone)
+        except FileNotFoundError:
+            return
+        if gone.is_dir():
+            shutil.rmtree(gone, ignore_errors=True)
+        else:
+            gone.unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        """Return how much room the disk has for this user."""
+        return shutil.disk_usage(self.path).free

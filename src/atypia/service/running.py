@@ -1,0 +1,256 @@
+"""A whole server: database, Screeners, workers, DICOM node and the web side, from its start to its end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from atypia.destination import held
+from atypia.errors import BadOption, OutputError
+from atypia.pretrained import pretrained_path
+from atypia.screening.making import hash_of
+from atypia.service import access, node
+from atypia.service.api.app import create_app, template_of
+from atypia.service.home import Home
+from atypia.service.settings import Settings
+from atypia.service.store import queue, screeners
+from atypia.service.store.database import Store
+from atypia.service.store.models import Screener
+from atypia.service.telling import Requests
+from atypia.service.work.order import OLD_SECONDS, clear_away, end_and_forget
+from atypia.service.work.supervisor import Supervisor
+
+SHIPPED = "synthetic"
+_DRAIN_SECONDS = 2
+_log = structlog.get_logger("atypia.server")
+
+
+@dataclass(frozen=True)
+class Started:
+    """What there is to tell of a server that has started: `warnings` are what is allowed but unwise."""
+
+    address: str
+    screener: str
+    shipped: bool
+    workers: int
+    dicom_port: int | None
+    open_to_all: bool
+    data: Path
+    warnings: tuple[str, ...]
+
+
+def serve(settings: Settings, files: Sequence[Path], tell: Callable[[Started], None]) -> None:
+    """Serve until a signal comes; `tell` is called when the server answers.
+
+    `files` are Screeners to register, of which the first becomes the default one. Where there is none at all,
+    the one that comes with Atypia is served. Raises BadOption, OutputError, StoreFailed or ArtefactError
+    before anything is served.
+    """
+    home = Home(settings.data)
+    home.make()
+    with ExitStack() as stack:
+        if settings.database is None:
+            stack.enter_context(_alone(home))
+        store = Store(settings.database, home)
+        stack.callback(store.close)
+        store.migrate()
+        warnings = access.check_exposure(settings, store)
+        _register(home, store, files)
+        _put_in_order(settings, home, store)
+        listening = stack.enter_context(_listening(settings.host, settings.port))
+        settings = replace(settings, port=listening.getsockname()[1])
+        _run(settings, home, store, listening, warnings, tell)
+
+
+def _run(
+    settings: Settings,
+    home: Home,
+    store: Store,
+    listening: socket.socket,
+    warnings: tuple[str, ...],
+    tell: Callable[[Started], None],
+) -> None:
+    supervisor = Supervisor(settings, store, home)
+    app = create_app(settings, store, home, supervisor.wake)
+    running = node.start(settings, store, home, supervisor.wake)
+
+    def started() -> None:
+        tell(_started(settings, store, app, supervisor.workers, running.port, warnings))
+
+    config = uvicorn.Config(
+        Requests(app, template_of),
+        settings.host,
+        settings.port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        **access.server_options(settings),
+    )
+    server = _Server(config, started, app.state.serving.hub.stop)
+    supervisor.start()
+    try:
+        with _signals_at_their_end():
+            server.run(sockets=[listening])
+    finally:
+        _log.info("ending")
+        ending = threading.Thread(target=running.stop)
+        ending.start()
+        supervisor.stop()
+        ending.join()
+
+
+class _Server(uvicorn.Server):
+    """Tells when it has started, and lets pages that listen go when it is to end."""
+
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], None], let_go: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._told, self._let_go = started, let_go
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._told()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End by a signal; a second one does not wait."""
+        self._let_go()
+        super().handle_exit(sig, frame)
+
+
+@contextmanager
+def _signals_at_their_end() -> Iterator[None]:
+    """Let the signals that uvicorn gives back when it has ended do nothing, so that the rest ends as well."""
+
+    def nothing(_number: int, _frame: FrameType | None) -> None:
+        return
+
+    before = {number: signal.signal(number, nothing) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Hold the data folder for this server; raise BadOption where another has it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(home.path))
+        except OutputError as error:
+            raise BadOption(
+                f"--data {home.path}: expected a folder that no other server uses, received one in use. Stop "
+                "that server, name another folder, or let several share a PostgreSQL with --database."
+            ) from error
+        yield
+
+
+def _put_in_order(settings: Settings, home: Home, store: Store) -> None:
+    """Take up what an earlier server left; where no other can be at work, all of it and at once."""
+    alone = settings.database is None
+    if alone:
+        with store.write() as session:
+            queue.abandoned(session)
+    end_and_forget(settings, store)
+    clear_away(settings, store, home, 0.0 if alone else OLD_SECONDS)
+
+
+def _register(home: Home, store: Store, files: Sequence[Path]) -> None:
+    with store.session() as session:
+        has_some = screeners.default_of(session) is not None
+    if not files and not has_some:
+        files = [pretrained_path(SHIPPED)]
+    for number, file in enumerate(files):
+        _register_one(home, store, file, default=True if number == 0 else None)
+
+
+def _register_one(home: Home, store: Store, file: Path, *, default: bool | None) -> None:
+    if not file.is_file():
+        raise BadOption(f"{file}: expected the file of a Screener that 'atypia fit' saved, received no file.")
+    sha256 = hash_of(file)
+    with store.session() as session:
+        known = session.scalars(select(Screener).where(Screener.sha256 == sha256)).first()
+        told = None if known is None else _as_told(known)
+    told = told or screeners.describe(file)
+    if screeners.keep(home, file) != sha256:
+        raise BadOption(f"{file}: expected a file that stays as it is; it changed meanwhile. Start again.")
+    with store.write() as session:
+        size = file.stat().st_size
+        screeners.register(session, sha256, told, name=file.stem, size=size, default=default)
+
+
+def _as_told(row: Screener) -> dict[str, Any]:
+    return {
+        "detector": row.detector,
+        "version": row.version,
+        "rule": row.rule,
+        "parameter": row.parameter,
+        "value": row.threshold,
+        "guarantee": row.guarantee,
+        "details": row.details,
+    }
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Listen at an address; raise BadOption where that cannot be."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise BadOption(f"--host {host}: expected an address of this machine, received: {error}.") from error
+    with listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(address)
+            listening.listen(2048)
+        except OSError as error:
+            raise BadOption(
+                f"--host {host} --port {port}: cannot be listened at ({error.strerror or error}). Another "
+                "server may have it: name another --port."
+            ) from error
+        yield listening
+
+
+def _started(
+    settings: Settings,
+    store: Store,
+    app: FastAPI,
+    workers: int,
+    dicom_port: int | None,
+    warnings: tuple[str, ...],
+) -> Started:
+    with store.session() as session:
+        row = screeners.default_of(session)
+        name, sha256 = ("none", "") if row is None else (row.name, row.sha256)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    scheme = "https" if settings.access.tls else "http"
+    return Started(
+        address=settings.access.public_url or f"{scheme}://{host}:{settings.port}",
+        screener=name,
+        shipped=sha256 == hash_of(pretrained_path(SHIPPED)),
+        workers=workers,
+        dicom_port=dicom_port,
+        open_to_all=not access.is_required(app),
+        data=settings.data,
+        warnings=warnings,
+    )

@@ -1,0 +1,201 @@
+"""The queue: which job is whose, until when, so that every job ends exactly once.
+
+A worker holds the jobs that it claimed by a lease, which it renews while it works. Where it dies the lease
+runs out and the job is claimed again, at most `tries` times. What it found counts only if the job is still
+its own in the transaction that ends the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from atypia.service.store import events
+from atypia.service.store.models import ENDED, VERDICTS, Finding, Job, Screener, now
+
+TOGETHER = 16
+"""So many pictures of small jobs are judged at once."""
+
+
+class Lost(Exception):
+    """A job is no longer whose it was: it was cancelled, deleted, or claimed by another."""
+
+
+def enqueue(session: Session, job: Job) -> Job:
+    """Add a job; it waits for a worker unless its state is `receiving`."""
+    if job.files and all(file.kind == "picture" for file in job.files):
+        job.weight = len(job.files)
+    session.add(job)
+    session.flush()
+    events.emit(session, "job", job.id, job.id)
+    return job
+
+
+def received(session: Session, job: Job) -> None:
+    """Let a job that was being received wait for a worker."""
+    job.state, job.due = "queued", now()
+    if job.files and all(file.kind == "picture" for file in job.files):
+        job.weight = len(job.files)
+    events.emit(session, "job", job.id, job.id)
+
+
+def claim(session: Session, owner: str, lease_s: float, limit: int = TOGETHER, tries: int = 3) -> list[Job]:
+    """Take the next job; where it is of few pictures, more such of the same Screener, up to `limit` pictures.
+
+    Empty where nothing waits. A job that was begun before comes alone, so that one that kills its worker
+    takes no other with it. `session` is one to write with.
+    """
+    first = session.scalars(_next(_free(tries)).limit(1)).first()
+    if first is None:
+        return []
+    taken, room = [first], limit - first.weight
+    if first.weight and first.attempts == 0 and room > 0:
+        alike = and_(
+            _free(tries),
+            Job.attempts == 0,
+            Job.screener == first.screener,
+            Job.id != first.id,
+            Job.weight.between(1, room),
+        )
+        for job in session.scalars(_next(alike).limit(room)):
+            if job.weight <= room and _same_options(job, first):
+                taken.append(job)
+                room -= job.weight
+    for job in taken:
+        _take(session, job, owner, lease_s)
+    return taken
+
+
+def _free(tries: int) -> ColumnElement[bool]:
+    moment = now()
+    waiting = and_(Job.state == "queued", Job.due <= moment)
+    abandoned = and_(Job.state == "running", Job.lease_until < moment)
+    return and_(or_(waiting, abandoned), Job.attempts < tries)
+
+
+def _next(which: ColumnElement[bool]) -> Select[Job]:
+    order = (Job.priority.desc(), Job.created, Job.id)
+    return select(Job).where(which).order_by(*order).with_for_update(skip_locked=True)
+
+
+def _same_options(one: Job, other: Job) -> bool:
+    return bool(one.options.get("judge_all", False)) == bool(other.options.get("judge_all", False))
+
+
+def _take(session: Session, job: Job, owner: str, lease_s: float) -> None:
+    job.state, job.owner, job.attempts = "running", owner, job.attempts + 1
+    job.started = job.started or now()
+    job.lease_until, job.done = now() + timedelta(seconds=lease_s), 0
+    events.emit(session, "job", job.id, job.id)
+
+
+def heartbeat(session: Session, owner: str, jobs: Iterable[str], lease_s: float) -> set[str]:
+    """Renew the leases of these jobs, and return those that are still the owner's."""
+    until = now() + timedelta(seconds=lease_s)
+    mine = list(session.scalars(_mine(owner, jobs)))
+    for job in mine:
+        job.lease_until = until
+    return {job.id for job in mine}
+
+
+def progressed(session: Session, owner: str, job: str, done: int, total: int) -> None:
+    """Tell how much of a job is done; raise Lost where it is not the owner's."""
+    held = owned(session, owner, job)
+    if (held.done, held.total) != (done, total):
+        held.done, held.total = done, total
+        events.emit(session, "job", job, job)
+
+
+def owned(session: Session, owner: str, job: str) -> Job:
+    """Return a job that is the owner's, locked; raise Lost where it is not."""
+    held = session.scalars(_mine(owner, [job])).first()
+    if held is None:
+        raise Lost(job)
+    return held
+
+
+def _mine(owner: str, jobs: Iterable[str]) -> Select[Job]:
+    mine = and_(Job.id.in_(list(jobs)), Job.owner == owner, Job.state == "running")
+    return select(Job).where(mine).order_by(Job.id).with_for_update()
+
+
+def finish(session: Session, owner: str, job: str, findings: Sequence[Finding]) -> Job:
+    """End a job with what was found, with the transaction; raise Lost where it is not the owner's."""
+    held = owned(session, owner, job)
+    session.add_all(findings)
+    session.flush()
+    counts = dict.fromkeys(VERDICTS, 0)
+    for finding in findings:
+        counts[finding.verdict] += 1
+    held.counts, held.done, held.total = counts, len(findings), len(findings)
+    for finding in findings:
+        events.emit(session, "finding", finding.id, job)
+    _end(session, held, "done")
+    return held
+
+
+def fail(session: Session, owner: str, job: str, error: str) -> None:
+    """End a job that could not be done, with the reason; raise Lost where it is not the owner's."""
+    held = owned(session, owner, job)
+    held.error = error
+    _end(session, held, "failed")
+
+
+def release(session: Session, owner: str, jobs: Iterable[str], *, tried: bool = False) -> None:
+    """Give jobs back undone; unless `tried` it does not count as a try."""
+    for job in session.scalars(_mine(owner, jobs)):
+        job.state, job.owner, job.lease_until, job.due = "queued", None, None, now()
+        job.attempts -= 0 if tried else 1
+        events.emit(session, "job", job.id, job.id)
+
+
+def cancel(session: Session, job: str) -> bool:
+    """Cancel a job that has not ended; tell whether there was one. What its worker finds counts no more."""
+    held = session.scalars(select(Job).where(Job.id == job).with_for_update()).first()
+    if held is None or held.state in ENDED:
+        return False
+    _end(session, held, "cancelled")
+    return True
+
+
+def sweep(session: Session, tries: int = 3) -> list[str]:
+    """Fail the jobs whose tries are used up and whose worker is gone; return their identifiers."""
+    gone = and_(Job.state == "running", Job.lease_until < now(), Job.attempts >= tries)
+    failed = list(session.scalars(select(Job).where(gone).with_for_update(skip_locked=True)))
+    for job in failed:
+        job.error = (
+            f"The worker ended {job.attempts} times while it judged this job. Its scans may be too large for "
+            "the memory, or broken in a way that we do not know."
+        )
+        _end(session, job, "failed")
+    return [job.id for job in failed]
+
+
+def abandoned(session: Session, owner: str | None = None) -> None:
+    """Let the jobs of an owner that is known to be dead be claimed again at once; None: of all owners."""
+    theirs = select(Job).where(Job.state == "running").with_for_update(skip_locked=True)
+    if owner is not None:
+        theirs = theirs.where(Job.owner == owner)
+    for job in session.scalars(theirs):
+        job.lease_until = now() - timedelta(seconds=1)
+
+
+def waiting(session: Session) -> int:
+    """Return how many jobs wait for a worker."""
+    return session.scalar(select(func.count()).select_from(Job).where(Job.state == "queued")) or 0
+
+
+def _end(session: Session, job: Job, state: str) -> None:
+    job.state, job.ended, job.owner, job.lease_until = state, now(), None, None
+    events.emit(session, "job", job.id, job.id)
+
+
+def screener_of(session: Session, job: Job) -> Screener:
+    """Return the Screener that a job is judged with."""
+    found = session.get(Screener, job.screener)
+    if found is None:
+        raise LookupError(job.screener)
+    return found
