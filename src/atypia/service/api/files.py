@@ -1,0 +1,68 @@
+"""The files of a finding: each is what it was for ever, so that browsers fetch it once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import FileResponse
+
+from atypia.service.api import schemas
+from atypia.service.api.findings import found
+from atypia.service.api.problems import Problem
+from atypia.service.api.roles import Viewer
+from atypia.service.api.serving import Here
+from atypia.service.work.drawing import draw
+
+router = APIRouter(tags=["findings"])
+FOR_EVER = "private, max-age=31536000, immutable"
+PACKED = ("map.bin.gz", "p.bin.gz")
+"""Arrays that lie packed; browsers unpack them on their way in."""
+INLINE = ("image/", "text/html", "application/octet-stream")
+
+
+@router.get(
+    "/findings/{finding}/files/{name:path}",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": {}, "image/*": {}, "text/html": {}}},
+        206: {"description": "A part, as the header Range asks."},
+        304: {"description": "It is what If-None-Match says."},
+    },
+)
+def get_file(
+    request: Request,
+    here: Here,
+    _user: Viewer,
+    finding: schemas.InPath,
+    name: Annotated[str, Path(max_length=300)],
+) -> Response:
+    """Fetch one of the `files` of a finding. `map.bin.gz` and `p.bin.gz` come with Content-Encoding: gzip."""
+    with here.store.session() as session:
+        row = found(session, finding)
+        entry = next((one for one in row.files if one.get("name") == name), None)
+    try:
+        path = draw(here.home, row, name) if entry is not None else None
+    except FileNotFoundError:
+        path = None
+    if entry is None or path is None:
+        raise Problem(404, "No such file", "The finding has no file of this name; see its `files`.")
+    media_type = str(entry["media_type"])
+    tag = f'"{finding}-{entry["bytes"] or 0:x}"'
+    headers = {"Cache-Control": FOR_EVER, "ETag": tag}
+    if name in PACKED:
+        headers["Content-Encoding"], media_type = "gzip", "application/octet-stream"
+    if _has(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(
+        path,
+        headers=headers,
+        media_type=media_type,
+        filename=name.rpartition("/")[2],
+        content_disposition_type="inline" if media_type.startswith(INLINE) else "attachment",
+    )
+
+
+def _has(tags: str, tag: str) -> bool:
+    """Tell whether a header If-None-Match names a tag (RFC 9110, section 13.1.2)."""
+    return tags.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in tags.split(","))
