@@ -27,8 +27,10 @@ from atypia.cli.optimise import optimise
 from atypia.cli.phantom import phantom
 from atypia.cli.reproduce import reproduce
 from atypia.cli.score import score
+from atypia.cli.serve import serve
 from atypia.cli.split import split
 from atypia.cli.threshold import threshold
+from atypia.cli.tokens import tokens
 from atypia.errors import AtypiaError, OutputError
 from atypia.notice import RESEARCH_USE_ONLY
 
@@ -116,6 +118,8 @@ COMMANDS = (
     audit,
     fit,
     score,
+    serve,
+    tokens,
     evaluate,
     compare,
     choose,
