@@ -1,0 +1,113 @@
+/** The threshold on the histogram of healthy scores: move it, see what that would do, apply it. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Histogram } from "../charts/histogram";
+import { api } from "../api/client";
+import type { Healthy, Preview } from "../api/types";
+import { forget } from "../state/findings";
+import { loadScreeners } from "../state/screeners";
+import { mayManage } from "../state/session";
+import { fail, say } from "../state/toasts";
+import { refresh } from "../state/worklist";
+import { figure, plural, pValue } from "../words";
+
+interface Props {
+  screener: string;
+  healthy: Healthy;
+  score?: number | null | undefined;
+  unusual?: boolean;
+  threshold?: number | null;
+  onChanged?: () => void;
+}
+
+const PATIENCE = 220;
+
+export function ThresholdChart({ screener, healthy, score, unusual, threshold, onChanged }: Props) {
+  const [moved, setMoved] = useState<number | null>(null);
+  const [preview, setPreview] = useState<Preview | null>(null);
+  const asked = useRef<AbortController | null>(null);
+
+  useEffect(() => setMoved(null), [screener, score]);
+  useEffect(() => {
+    asked.current?.abort();
+    if (moved === null) return setPreview(null);
+    const stop = new AbortController();
+    asked.current = stop;
+    const timer = setTimeout(() => {
+      api<Preview>(`/screeners/${screener}/threshold/preview`, {
+        method: "POST",
+        json: { value: moved },
+        signal: stop.signal,
+      })
+        .then(setPreview)
+        .catch(fail);
+    }, PATIENCE);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [moved, screener]);
+
+  const apply = async () => {
+    if (!preview) return;
+    try {
+      const json = { rule: preview.rule, parameter: preview.parameter };
+      await api(`/screeners/${screener}/threshold`, { method: "POST", json });
+      say("The threshold was changed, and stored findings were decided again.");
+      forget();
+      refresh();
+      setMoved(null);
+      await loadScreeners();
+      onChanged?.();
+    } catch (error) {
+      fail(error);
+    }
+  };
+
+  return (
+    <div class="threshold">
+      <Histogram
+        healthy={healthy}
+        score={score}
+        unusual={unusual ?? false}
+        threshold={threshold ?? healthy.threshold}
+        moved={moved}
+        onMove={setMoved}
+      />
+      {moved === null && <p class="hint">Drag the threshold to preview another one.</p>}
+      {moved !== null && (
+        <div class="preview" aria-live="polite">
+          {preview ? <Told preview={preview} /> : <p>Threshold {figure(moved)}…</p>}
+          <p class="preview-actions">
+            <button type="button" class="button small" onClick={() => setMoved(null)}>
+              Put it back
+            </button>
+            {mayManage.value && preview && (
+              <button type="button" class="button small danger" onClick={() => void apply()}>
+                Apply to this Screener
+              </button>
+            )}
+          </p>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Told({ preview }: { preview: Preview }) {
+  const { findings } = preview;
+  return (
+    <>
+      <p>
+        <b>Threshold {figure(preview.threshold)}</b>, p {pValue(preview.p_value)}. {preview.guarantee}
+      </p>
+      <p>
+        Of {plural(findings.total, "stored finding")}, {findings.flagged_before} are unusual now and{" "}
+        <b>{findings.flagged_after}</b> would be
+        {findings.newly_count + findings.no_longer_count > 0 &&
+          `: ${findings.newly_count} newly, ${findings.no_longer_count} no longer`}
+        .
+      </p>
+    </>
+  );
+}

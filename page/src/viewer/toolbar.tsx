@@ -1,0 +1,183 @@
+/** How the viewer shows a finding. */
+
+import type { ComponentChildren } from "preact";
+import { MAPS } from "../colour/maps";
+import { Icon, type IconName } from "../parts/icon";
+import { figure, oneIn } from "../words";
+import { RARITIES, USUAL_RARITY } from "./compose";
+import { viewer } from "./handle";
+import { colourMap, greyWindow, heatFrom, opacity, outlines, rarity, shown, tool, WINDOW } from "./look";
+import type { Planes } from "./volume";
+
+interface Props {
+  volume: boolean;
+  /** Whether it is known how rare each pixel is. */
+  rare: boolean;
+  scale: [number, number] | null;
+  planes: Planes;
+  onPlanes: (planes: Planes) => void;
+}
+
+const STEPS = 200;
+const LOGS = RARITIES.map(Math.log) as [number, number];
+
+export function Toolbar({ volume, rare, scale, planes, onPlanes }: Props) {
+  return (
+    <div class="toolbar" role="toolbar" aria-label="View">
+      <div class="tool-group">
+        <Switch icon="heat" word="Heat map (o)" on={shown.value} onClick={() => (shown.value = !shown.value)} />
+        {!volume && (
+          <Switch icon="outline" word="Outlines (r)" on={outlines.value} onClick={() => (outlines.value = !outlines.value)} />
+        )}
+      </div>
+      <label class="tool-slider">
+        <span>Opacity</span>
+        <input
+          type="range"
+          min={0}
+          max={1}
+          step={0.05}
+          value={opacity.value}
+          aria-valuetext={`${Math.round(100 * opacity.value)} percent`}
+          onInput={(event) => (opacity.value = Number(event.currentTarget.value))}
+        />
+      </label>
+      {rare ? <Rarity /> : scale && <HeatFrom scale={scale} />}
+      <label class="tool-choice">
+        <span class="unseen">Colours</span>
+        <select
+          aria-label="Colours of heat"
+          value={colourMap.value}
+          onChange={(event) => (colourMap.value = event.currentTarget.value as (typeof MAPS)[number])}
+        >
+          {MAPS.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      {volume ? (
+        <label class="tool-choice">
+          <select aria-label="Planes" value={planes} onChange={(event) => onPlanes(event.currentTarget.value as Planes)}>
+            <option value="all">Three planes</option>
+            <option value="axial">Axial</option>
+            <option value="coronal">Coronal</option>
+            <option value="sagittal">Sagittal</option>
+          </select>
+        </label>
+      ) : (
+        <div class="tool-group">
+          <Switch icon="move" word="Drag moves the picture" on={tool.value === "move"} onClick={() => (tool.value = "move")} />
+          <Switch
+            icon="contrast"
+            word="Drag changes contrast and brightness (or Shift and drag)"
+            on={tool.value === "window"}
+            onClick={() => (tool.value = "window")}
+          />
+          {greyWindow.value !== WINDOW && (
+            <button type="button" class="button small" onClick={() => (greyWindow.value = WINDOW)}>
+              Reset contrast
+            </button>
+          )}
+        </div>
+      )}
+      <div class="tool-group">
+        <Press icon="minus" word="Smaller (−)" onClick={() => viewer.value?.zoom(1 / 1.4)} />
+        <Press icon="plus" word="Larger (+)" onClick={() => viewer.value?.zoom(1.4)} />
+        <Press icon="whole" word="Whole picture (0)" onClick={() => viewer.value?.whole()} />
+      </div>
+    </div>
+  );
+}
+
+function Rarity() {
+  const place = ((Math.log(rarity.value) - LOGS[0]) / (LOGS[1] - LOGS[0])) * STEPS;
+  const words = `${oneIn(rarity.value)} healthy pixels, or rarer`;
+  return (
+    <Slider
+      word="Show"
+      told={words}
+      shown={`${oneIn(rarity.value)} or rarer`}
+      note={rarity.value === USUAL_RARITY ? `p ≤ ${USUAL_RARITY}` : `p ≤ ${figure(rarity.value, 2)}`}
+      value={place}
+      onInput={(value) => (rarity.value = snapped(Math.exp(LOGS[0] + (value / STEPS) * (LOGS[1] - LOGS[0]))))}
+    />
+  );
+}
+
+/** Stay at the usual rarity where the slider comes near it. */
+function snapped(value: number): number {
+  return Math.abs(Math.log(value / USUAL_RARITY)) < 0.05 ? USUAL_RARITY : Number(value.toPrecision(2));
+}
+
+function HeatFrom({ scale }: { scale: [number, number] }) {
+  const [clear, full] = scale;
+  const median = 2 * clear - full;
+  const now = heatFrom.value ?? clear;
+  const value = ((now - median) / (full - median || 1)) * STEPS;
+  return (
+    <Slider
+      word="Show"
+      told={`heat above ${figure(now, 3)}`}
+      shown={`heat above ${figure(now, 3)}`}
+      note={heatFrom.value === null ? "healthy 99.5 %" : ""}
+      value={value}
+      onInput={(place) => {
+        const next = median + (place / STEPS) * (full - median);
+        heatFrom.value = Math.abs(place - STEPS / 2) < 3 ? null : next;
+      }}
+    />
+  );
+}
+
+interface SliderProps {
+  word: string;
+  told: string;
+  shown: string;
+  note: string;
+  value: number;
+  onInput: (value: number) => void;
+}
+
+function Slider({ word, told, shown, note, value, onInput }: SliderProps) {
+  return (
+    <label class="tool-slider wide">
+      <span>
+        {word} <b>{shown}</b> {note && <small>{note}</small>}
+      </span>
+      <input
+        type="range"
+        min={0}
+        max={STEPS}
+        step={1}
+        value={value}
+        aria-valuetext={told}
+        onInput={(event) => onInput(Number(event.currentTarget.value))}
+      />
+    </label>
+  );
+}
+
+interface ButtonProps {
+  icon: IconName;
+  word: string;
+  onClick: () => void;
+  children?: ComponentChildren;
+}
+
+function Switch({ icon, word, on, onClick }: ButtonProps & { on: boolean }) {
+  return (
+    <button type="button" class="icon-button" aria-pressed={on} aria-label={word} title={word} onClick={onClick}>
+      <Icon name={icon} />
+    </button>
+  );
+}
+
+function Press({ icon, word, onClick }: ButtonProps) {
+  return (
+    <button type="button" class="icon-button" aria-label={word} title={word} onClick={onClick}>
+      <Icon name={icon} />
+    </button>
+  );
+}

@@ -1,0 +1,146 @@
+/** Studies that came by DICOM, and results on their way back. */
+
+import { api } from "../api/client";
+import { listen } from "../api/events";
+import type { Delivery, Page, Study } from "../api/types";
+import { useEffect, useState } from "preact/hooks";
+import { useLoaded } from "../parts/loaded";
+import { Failure } from "../parts/states";
+import { about, mayRead } from "../state/session";
+import { fail, say } from "../state/toasts";
+import { plural, size, when } from "../words";
+
+const STATES = [
+  ["dead", "Given up"],
+  ["waiting", "Waiting"],
+  ["sent", "Sent"],
+] as const;
+
+export function Exchange() {
+  const node = about.value?.node;
+  return (
+    <div class="view">
+      <header class="view-head">
+        <h1>DICOM</h1>
+      </header>
+      <p class="intro">
+        {node
+          ? `Studies are received by C-STORE as ${node.ae_title} on port ${node.port}, and by STOW-RS. A study is judged when it is complete.`
+          : "No C-STORE node is configured here; studies are received by STOW-RS."}
+      </p>
+      <Deliveries />
+      <Studies />
+    </div>
+  );
+}
+
+function Deliveries() {
+  const [state, setState] = useState<string>("dead");
+  const list = useLoaded((signal) => api<Page<Delivery>>(`/deliveries?state=${state}&limit=100`, { signal }), [state]);
+  const again = async (id: string) => {
+    try {
+      await api(`/deliveries/${id}/retry`, { method: "POST" });
+      say("It is sent again.");
+      list.again();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return (
+    <section class="panel" aria-labelledby="deliveries">
+      <h2 id="deliveries">Results to other systems</h2>
+      <div class="chips" role="group" aria-label="State">
+        {STATES.map(([value, word]) => (
+          <button key={value} type="button" class="chip" aria-pressed={state === value} onClick={() => setState(value)}>
+            {word}
+          </button>
+        ))}
+      </div>
+      {list.error && <Failure error={list.error} retry={list.again} />}
+      {list.value?.items.length === 0 && (
+        <p class="hint">{state === "dead" ? "Nothing was given up: every result arrived, or is still tried." : "None."}</p>
+      )}
+      {list.value && list.value.items.length > 0 && (
+        <Table heads={["Peer", "Result", "Tries", "Since", "Why", ""]} label="Deliveries">
+          {list.value.items.map((one) => (
+            <tr key={one.id}>
+              <th scope="row">{one.peer}</th>
+              <td>{one.finding ? <a href={`/findings/${one.finding}`}>{one.file.split("/").at(-1)}</a> : one.file.split("/").at(-1)}</td>
+              <td>{one.attempts}</td>
+              <td>{when(one.created)}</td>
+              <td>{one.error ?? "–"}</td>
+              <td>
+                {one.state !== "sent" && mayRead.value && (
+                  <button type="button" class="button small" onClick={() => void again(one.id)}>
+                    Send again
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </section>
+  );
+}
+
+function Studies() {
+  const list = useLoaded((signal) => api<Page<Study>>("/studies?limit=100", { signal }), []);
+  useEffect(() => listen({ job: () => list.again(), reset: () => list.again() }), []);
+  return (
+    <section class="panel" aria-labelledby="studies">
+      <h2 id="studies">Studies</h2>
+      {list.error && <Failure error={list.error} retry={list.again} />}
+      {list.value?.items.length === 0 && <p class="hint">No study has come yet.</p>}
+      {list.value && list.value.items.length > 0 && (
+        <Table heads={["Study", "State", "From", "Instances", "Last", ""]} label="Studies">
+          {list.value.items.map((one) => (
+            <tr key={one.id}>
+              <th scope="row">
+                <code>{one.id.slice(0, 8)}</code>
+              </th>
+              <td>{one.error ? `${one.state}: ${one.error}` : one.state}</td>
+              <td>{one.source ?? "–"}</td>
+              <td>
+                {plural(one.instances, "instance")}, {size(one.bytes)}
+              </td>
+              <td>{when(one.last)}</td>
+              <td>
+                <a href={`/?study=${one.id}`}>Findings</a>
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </section>
+  );
+}
+
+interface TableProps {
+  heads: string[];
+  label: string;
+  children: preact.ComponentChildren;
+}
+
+export function Table({ heads, label, children }: TableProps) {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+      <table>
+        <thead>
+          <tr>
+            {heads.map((head, place) =>
+              head ? (
+                <th key={place} scope="col">
+                  {head}
+                </th>
+              ) : (
+                <td key={place} />
+              ),
+            )}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}

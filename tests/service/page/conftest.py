@@ -1,0 +1,194 @@
+"""A server with a worker on loopback, and a browser that looks at its page."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+
+from atypia.datasets.phantom import write_phantom
+from atypia.pretrained import pretrained_path
+from atypia.service import access
+from atypia.service.api.app import create_app
+from atypia.service.home import Home
+from atypia.service.settings import Settings
+from atypia.service.store import screeners
+from atypia.service.store.database import Store
+from atypia.service.work.worker import Worker
+
+CHROMIUM = Path("/usr/bin/chromium")
+AXE = Path(__file__).parents[3] / "page/node_modules/axe-core/axe.min.js"
+SOFTWARE_GL = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+PATIENCE = 20_000
+
+api = pytest.importorskip("playwright.sync_api", reason="no Playwright here: pip install playwright")
+
+
+@dataclass(frozen=True)
+class Room:
+    """A running server: where it is."""
+
+    address: str
+
+    def get(self, path: str) -> Any:
+        """Return what the API answers."""
+        with urllib.request.urlopen(f"{self.address}/api/v1{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Return the rows of the worklist."""
+        return list(self.get("/findings")["items"])
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Room]:
+    """Run a server with the embedded Screener and a worker in threads of this process."""
+    file = pretrained_path("synthetic")
+    home = Home(folder)
+    home.make()
+    store = Store(None, home)
+    store.migrate()
+    sha256, told = screeners.keep(home, file), screeners.describe(file)
+    with store.write() as session:
+        screeners.register(session, sha256, told, name="synthetic", size=file.stat().st_size)
+    settings = Settings(data=folder, workers=1, threads=1, port=0)
+    awake, worker = threading.Event(), Worker(settings, store, home, threads=1)
+
+    def work() -> None:
+        while not worker.stop.is_set():
+            worker.drain()
+            awake.wait(0.2)
+            awake.clear()
+
+    app = create_app(settings, store, home, awake.set)
+    config = uvicorn.Config(app, "127.0.0.1", 0, log_config=None, timeout_graceful_shutdown=2)
+    for name, value in access.server_options(settings).items():
+        setattr(config, name, value)
+    server = uvicorn.Server(config)
+    threads = [threading.Thread(target=server.run, daemon=True), threading.Thread(target=work, daemon=True)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(200):
+            if server.started:
+                break
+            threads[0].join(0.05)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield Room(f"http://127.0.0.1:{port}")
+    finally:
+        app.state.serving.hub.stop()
+        server.should_exit = True
+        worker.stop.set()
+        for thread in threads:
+            thread.join(10)
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """A server, the same for all tests of a file."""
+    with serving(tmp_path_factory.mktemp("room") / "data") as made:
+        yield made
+
+
+@pytest.fixture
+def own_room(tmp_path: Path) -> Iterator[Room]:
+    """A server of one test alone."""
+    with serving(tmp_path / "data") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with api.sync_playwright() as play:
+        made = play.chromium.launch(executable_path=str(CHROMIUM), args=list(SOFTWARE_GL))
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def look(browser: Any) -> Iterator[Callable[..., Any]]:
+    """`look(address, **options)` opens a page.
+
+    At the end no page has said an error, broken the content-security-policy, or asked another machine for
+    anything.
+    """
+    said: list[str] = []
+    contexts: list[Any] = []
+
+    def opened(address: str, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        home = address.split("/", 3)[2]
+        page.on("console", lambda message: message.type == "error" and said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: _is_away(request.url, home) and said.append(f"asks {request.url}"))
+        page.goto(address)
+        page.said = said
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def _is_away(address: str, home: str) -> bool:
+    return address.startswith("http") and address.split("/", 3)[2] != home
+
+
+@pytest.fixture(scope="session")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Files of four phantoms with tumours that are found and two without, called so as no server may know."""
+    folder = tmp_path_factory.mktemp("scans")
+    write_phantom(folder / "phantom", healthy=2, abnormal=8, seed=3, jobs=1)
+    found = sorted(folder.glob("phantom/abnormal/*.png"))[4:] + sorted(folder.glob("phantom/healthy/*.png"))
+    return [str(file.rename(folder / f"Doe^Jane-{number:02}.png")) for number, file in enumerate(found)]
+
+
+@pytest.fixture(scope="session")
+def volume(draw_heads: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A NIfTI file of 24 slices of heads, the last half with a lesion."""
+    import nibabel
+
+    healthy, _ = draw_heads(1, size=32, seed=5)
+    lesion, _ = draw_heads(1, size=32, seed=5, lesion=0.9)
+    slices = np.stack([healthy[0]] * 12 + [lesion[0]] * 12)
+    grid = np.float32(np.transpose(slices[:, ::-1], (2, 1, 0)))
+    path = tmp_path_factory.mktemp("volume") / "head.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(grid, np.diag([5.0, 5.0, 6.0, 1.0])), path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def violations() -> Callable[[Any], list[str]]:
+    """`violations(page)` gives what axe finds seriously wrong with what a page shows."""
+    if not AXE.exists():
+        pytest.skip("no axe-core here: cd page && npm ci")
+    source = AXE.read_text(encoding="utf-8")
+
+    def find(page: Any) -> list[str]:
+        page.evaluate(source + "; undefined")
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{one['id']}: {node['html'][:160]}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+
+    return find
