@@ -40,8 +40,9 @@ def machine(monkeypatch):
 
 def test_as_many_as_pay(machine):
     machine()
-    assert threads_of_each(None, None, shards(20)) == (1,) * 16
-    assert threads_of_each(None, 6, shards(20)) == (1,) * 6
+    assert threads_of_each(None, None, shards(20)) == (2,) * 8
+    assert threads_of_each(None, 7, shards(20)) == (3, 2, 2)
+    assert threads_of_each(None, 3, shards(20)) == (), "two threads are as well off in one"
     assert threads_of_each(None, None, shards(5)) == (4, 3, 3, 3, 3)
     assert threads_of_each(None, None, shards(4)) == (), "few scans"
     assert threads_of_each(2, None, shards(4)) == (8, 8), "as told"

@@ -164,7 +164,7 @@ FORMATS = ("csv", "jsonl", "parquet")
     type=click.IntRange(1),
     metavar="N",
     help="Processes of this machine that judge, and share --threads; each loads the Screener. Default: one "
-    "for 1024 scans or fewer, or on a GPU; else one for each thread, but no more than one for 2 GiB of "
+    "for 1024 scans or fewer, or on a GPU; else one for two threads, but no more than one for 2 GiB of "
     "memory.",
 )
 @engine("holds the Screener and judges shards")

@@ -8,6 +8,9 @@ from atypia.onnx_session import CUDA, device
 from atypia.processors import memory, usable
 from atypia.screening.plan import SHARD, Shard
 
+THREADS = 2
+"""Threads of each process: two keep the networks of most Screeners busy with half of the memory."""
+
 EACH = 2 << 30
 """Bytes of memory of the machine for each process: an ensemble of small networks takes under a third."""
 
@@ -18,7 +21,7 @@ def threads_of_each(
     """Return the threads of each process that is to judge; of none, this one is to do so alone.
 
     `processes` of None are as many as pay: one where 1024 scans or fewer are left, where a GPU computes, and
-    where no file of the Screener is `known`; else one for each thread, if there is memory for so many.
+    where no file of the Screener is `known`; else one for two threads, if there is memory for so many.
     There are never more than shards that are left, nor than `threads`.
 
     >>> shards = [Shard(number, 256 * number, 256 * number + 256, 0) for number in range(8)]
@@ -37,4 +40,4 @@ def threads_of_each(
 def _that_pay(threads: int | None, left: Sequence[Shard]) -> int:
     if sum(map(len, left)) <= SHARD or device() == CUDA:
         return 1
-    return max(1, min(threads or usable(), memory() // EACH))
+    return max(1, min((threads or usable()) // THREADS, memory() // EACH))
