@@ -1,12 +1,13 @@
 import { fileURLToPath } from "node:url";
 import preact from "@preact/preset-vite";
 import { defineConfig } from "vitest/config";
+import { leaner } from "./build/leaner.ts";
 import { record } from "./build/record.ts";
 
 const SERVER = process.env.ATYPIA_SERVER ?? "http://127.0.0.1:8765";
 
 export default defineConfig({
-  plugins: [preact({ devToolsEnabled: false }), record()],
+  plugins: [leaner(), preact({ devToolsEnabled: false }), record()],
   resolve: {
     alias: [{ find: /^numcodecs\/(blosc|lz4|zstd)$/, replacement: fileURLToPath(new URL("src/viewer/not_loaded.ts", import.meta.url)) }],
   },

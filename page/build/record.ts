@@ -81,6 +81,7 @@ function licences(folders: string[]): string {
     const text = readFileSync(file ? join(folder, file) : given(made.name), "utf8").trim();
     return `${made.name} ${made.version}: ${made.license ?? "see below"}\n\n${text}\n`;
   });
-  const head = "The page of Atypia's reading room holds these packages.\n";
+  const head =
+    "The page of Atypia's reading room holds these packages. NiiVue is changed: it works out no gradients.\n";
   return [head, ...told].join(`\n${"-".repeat(80)}\n\n`);
 }

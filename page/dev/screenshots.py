@@ -32,7 +32,7 @@ CHROMIUM = "/usr/bin/chromium"
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 NARROW: ViewportSize = {"width": 390, "height": 800}
 SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-PATIENCE = 60_000
+PATIENCE = 200_000
 COLOURS = 256
 
 
@@ -55,7 +55,10 @@ def _take(browser: Browser, address: str, files: list[Path], out: Path) -> None:
     page.set_input_files("[data-testid=files] >> nth=0", files)
     page.wait_for_selector(f".finding >> nth={len(files) - 1}", timeout=PATIENCE)
     page.locator(".work").first.wait_for(state="detached", timeout=PATIENCE)
-    page.wait_for_timeout(1500)
+    page.wait_for_function(
+        "[...document.querySelectorAll('img.thumbnail')].slice(0, 8).every((one) => one.naturalWidth)"
+    )
+    page.wait_for_timeout(500)
     _save(page, out / "reading-room-worklist.png")
     _await_alike(address)
     page.reload()

@@ -107,7 +107,7 @@ function title(at: string): string {
 function Head() {
   const places = mayManage.value ? [...PLACES, ["/access", "Access"] as [string, string]] : PLACES;
   const at = path.value.startsWith("/findings/") ? "/" : path.value;
-  const busy = running.value.length + uploads.value.length;
+  const busy = running.value.length + uploads.value.filter((upload) => upload.state !== "failed").length;
   return (
     <header class="head">
       <p class="notice" role="note">

@@ -55,21 +55,59 @@ export function size(bytes: number): string {
   return `${place === 0 ? value : Number(value.toPrecision(3))} ${units[place]}`;
 }
 
+/** Why a scan was not judged or could not be read; empty where it was. */
+export function reason(finding: Finding | FindingRow): string {
+  if (finding.verdict === "unreadable") return withoutLabel(finding.error ?? "", finding.label);
+  return finding.verdict === "unfit" ? (finding.unfit ?? "") : "";
+}
+
+/** An error begins with what the server calls the file: that is said already. */
+function withoutLabel(error: string, label: string): string {
+  const rest = error.startsWith(`${label}: `) ? error.slice(label.length + 2) : error;
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
+}
+
+type Known = Pick<Healthy, "count" | "groups" | "grouped">;
+
 /** How a finding's score lies among healthy ones, in one sentence. */
-export function sentence(finding: Finding | FindingRow, healthy: Pick<Healthy, "count" | "groups" | "grouped"> | null): string {
-  if (finding.verdict === "unreadable") return `It could not be read. ${finding.error ?? ""}`.trim();
-  if (finding.verdict === "unfit") {
-    return `It was not judged, for it is not a scan like those learned from. ${finding.unfit ?? ""}`.trim();
-  }
+export function sentence(finding: Finding | FindingRow, healthy: Known | null): string {
+  if (finding.verdict === "unreadable") return "It could not be read.";
+  if (finding.verdict === "unfit") return "It was not judged, for it is not a scan like those learned from.";
   if (finding.p_value === null) return "It was judged, but no healthy scans are known to compare it with.";
   const than = among(finding.p_value, healthy);
-  if (finding.kind === "picture") return `More unusual than ${than} healthy ${healthy?.count === 1 ? "scan" : "scans"}.`;
-  if (finding.p_kind === "lowest slice") return `Its most unusual slice is more unusual than ${than} healthy slices.`;
-  return `More unusual than ${among(finding.p_value, null)} healthy volumes.`;
+  if (finding.kind === "picture") return `More unusual than ${than} healthy ${healthy?.count === 1 ? "scan" : "scans"}${patients(finding.p_value, healthy)}.`;
+  if (finding.p_kind === "lowest slice") {
+    return `Its most unusual slice is more unusual than ${than} healthy slices${patients(finding.p_value, healthy)}.`;
+  }
+  return `More unusual than ${among(finding.p_value, volumes(healthy))} healthy volumes.`;
+}
+
+/** Healthy volumes are counted by patient. */
+function volumes(healthy: Known | null): Known | null {
+  const count = healthy?.grouped ? healthy.groups : null;
+  return count ? { count, groups: count, grouped: true } : null;
+}
+
+function patients(p: number, healthy: Known | null): string {
+  const groups = healthy?.grouped ? healthy.groups : null;
+  if (!groups || p * (groups + 1) - 1 >= 0.5) return "";
+  return ` (of ${plural(groups, "patient")})`;
+}
+
+const FEW = 0.05;
+
+/** Where a p-value is as low as so few healthy scans let it be: that it cannot be lower. Else empty. */
+export function floored(finding: Finding | FindingRow, healthy: Known | null): string {
+  const units = (healthy?.grouped ? healthy.groups : healthy?.count) ?? 0;
+  if (finding.p_value === null || units === 0 || finding.p_value * (units + 1) - 1 >= 0.5) return "";
+  const least = 1 / (units + 1);
+  if (least < FEW) return "";
+  const known = healthy?.grouped ? plural(units, "healthy patient") : plural(units, "healthy scan");
+  return `Only ${known} ${units === 1 ? "is" : "are"} known: p cannot be below ${pValue(least)}.`;
 }
 
 /** "98.5 % of 200", "all 200", or "98.5 % of" where their number is not known. */
-export function among(p: number, healthy: Pick<Healthy, "count" | "groups" | "grouped"> | null): string {
+export function among(p: number, healthy: Known | null): string {
   const count = healthy?.count ?? 0;
   const units = healthy?.grouped ? (healthy.groups ?? 0) : count;
   const of = count > 0 ? ` ${count.toLocaleString("en-GB")}` : "";
@@ -82,10 +120,10 @@ export function among(p: number, healthy: Pick<Healthy, "count" | "groups" | "gr
   return `${percent(1 - p)} of`;
 }
 
-/** A share in percent, never rounded up to all or down to none. */
+/** A share in percent, never rounded up to all or down to none; it stays on one line. */
 export function percent(share: number): string {
   const floor = Math.floor(1000 * share + 1e-9) / 10;
-  return `${floor.toLocaleString("en-GB", { maximumFractionDigits: 1 })} %`;
+  return `${floor.toLocaleString("en-GB", { maximumFractionDigits: 1 })}\u00a0%`;
 }
 
 /** What the threshold makes of it. */

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { toError, unpacked } from "../src/api/client";
 import { isField } from "../src/state/keys";
 import { forget, name, nameOf } from "../src/state/names";
-import { givesOne, inLimits, sentName } from "../src/state/uploads";
+import { givesOne, inLimits, leftOut, mayBeScan, refusedPlace, sentName } from "../src/state/uploads";
 import { addressOf, filtersOf } from "../src/state/worklist";
 
 describe("names of files", () => {
@@ -53,6 +53,17 @@ describe("uploads", () => {
 });
 
 describe("names on their way", () => {
+  it("leave out what is no scan, and say so by name", () => {
+    const scans = ["a.png", "b.NII.gz", "IM0001", "1.2.840.113619", "c.dcm", "d.zip"];
+    expect(scans.every((name) => mayBeScan({ name }))).toBe(true);
+    expect(["notes.txt", "report.pdf", "table.csv"].some((name) => mayBeScan({ name }))).toBe(false);
+    expect(leftOut([{ name: "a.png", size: 0 }])).toBe("Left out, for it is no scan: a.png (empty).");
+    const many = Array.from({ length: 7 }, (_, place) => ({ name: `${place}.txt`, size: 1 }));
+    expect(leftOut(many)).toBe("Left out, for they are no scans: 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more.");
+    expect(refusedPlace('{"file": 3}')).toBe(3);
+    expect(refusedPlace("<html>")).toBe(null);
+  });
+
   it("tell the kind of file alone", () => {
     expect(sentName("Doe^Jane.NII.GZ", 0)).toBe("1.nii.gz");
     expect(sentName("1.2.840.113619", 4)).toBe("5");

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import numpy as np
 import pytest
 
@@ -20,6 +27,104 @@ from atypia.service.store import models, screeners
 from atypia.service.store.database import Store
 
 POSTGRES_USER = "postgres"
+
+
+class Room:
+    """`atypia serve` in a process of its own, at free ports of loopback, and a client of it."""
+
+    def __init__(self, data: Path, screener: Path, settings: str, *words: object) -> None:
+        config = data.with_suffix(".toml")
+        config.write_text(settings)
+        given = [
+            screener,
+            "--data",
+            data,
+            "--config",
+            config,
+            "--port",
+            0,
+            "--workers",
+            1,
+            "--threads",
+            1,
+            *words,
+        ]
+        self.data = data
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "atypia", "serve", *map(str, given)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.said: list[str] = []
+        self.log: list[str] = []
+        self.client: httpx.Client | None = None
+        self._threads = [
+            threading.Thread(target=kept.extend, args=(stream,), daemon=True)
+            for stream, kept in ((self.process.stdout, self.said), (self.process.stderr, self.log))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def open(self) -> None:
+        """Wait until it answers."""
+        self.until(lambda: any("Ctrl+C" in line for line in self.said))
+        self.url = re.search(r"http://\S+", "".join(self.said)).group()
+        dicom = re.search(r"C-STORE at port (\d+)", "".join(self.said))
+        self.dicom_port = int(dicom[1]) if dicom else None
+        self.client = httpx.Client(base_url=self.url, timeout=60)
+
+    def until(self, true: Callable[[], bool], seconds: float = 90.0) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            assert self.process.poll() is None, "".join(self.log)
+            assert time.monotonic() < end, "".join(self.log)
+            time.sleep(0.05)
+
+    def send(self, *files: tuple[str, bytes], **fields: str) -> httpx.Response:
+        return self.client.post("/api/v1/jobs", files=[("files", one) for one in files], data=fields)
+
+    def ended(self, answer: httpx.Response) -> tuple[dict, list[dict]]:
+        """The job of an upload when it has ended, and its findings in their order."""
+        assert answer.status_code == 202, answer.text
+        place = f"/api/v1/jobs/{answer.json()['id']}"
+        self.until(lambda: self.client.get(place).json()["state"] not in ("queued", "running"))
+        asked = {"job": answer.json()["id"], "limit": 500}
+        rows = self.client.get("/api/v1/findings", params=asked).json()["items"]
+        return self.client.get(place).json(), sorted(rows, key=lambda row: row["index"])
+
+    def close(self) -> int:
+        """End it, and return its exit code."""
+        if self.client is not None:
+            self.client.close()
+        self.process.terminate()
+        try:
+            return self.process.wait(30)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(30)
+            for thread in self._threads:
+                thread.join(10)
+            self.process.stdout.close()
+            self.process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def open_room(quick_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Room]]:
+    """`open_room(settings, *words)` starts a server; all are ended with the module."""
+    rooms: list[Room] = []
+
+    def start(settings: str = "", *words: object) -> Room:
+        rooms.append(Room(tmp_path_factory.mktemp("room") / "data", quick_file, settings, *words))
+        rooms[-1].open()
+        return rooms[-1]
+
+    yield start
+    for room in rooms:
+        if not room.process.stdout.closed:
+            room.close()
 
 
 @pytest.fixture

@@ -38,12 +38,12 @@ function UploadLine({ upload }: { upload: Upload }) {
         </small>
       </p>
       {upload.state !== "failed" && <progress max={Math.max(1, upload.bytes)} value={sent} aria-label="Sent" />}
-      {upload.state === "failed" && (
+      {upload.state === "failed" && upload.again && (
         <button type="button" class="button small" onClick={() => retry(upload.id)}>
           Try again
         </button>
       )}
-      <button type="button" class="icon-button" aria-label="Stop this upload" onClick={() => drop(upload.id)}>
+      <button type="button" class="icon-button" aria-label={upload.state === "failed" ? "Take this away" : "Stop this upload"} onClick={() => drop(upload.id)}>
         <Icon name="cross" size={16} />
       </button>
     </div>

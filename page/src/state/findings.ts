@@ -2,8 +2,11 @@
 
 import { api } from "../api/client";
 import { listen } from "../api/events";
-import type { Feedback, Finding, Label, Page, Review } from "../api/types";
+import type { Feedback, Finding, FindingRow, Label, Page, Review } from "../api/types";
+import { rehearse } from "../viewer/layers";
 import { picture } from "../viewer/loading";
+import { warm } from "../viewer/stage";
+import { isOwn } from "./names";
 import { say } from "./toasts";
 import { change, rows } from "./worklist";
 import { REVIEWS } from "../words";
@@ -11,25 +14,31 @@ import { REVIEWS } from "../words";
 const KEPT = 40;
 const known = new Map<string, Promise<Finding>>();
 
-/** Return a finding; throws ApiError. */
+/** Return a finding that is opened; throws ApiError. The server is always asked, for it writes down who opened what. */
 export function finding(id: string): Promise<Finding> {
-  const asked = known.get(id) ?? api<Finding>(`/findings/${id}`);
+  return keep(id, api<Finding>(`/findings/${id}`));
+}
+
+/** Fetch a finding and its pictures before it is asked for. */
+export function ahead(id: string | null): void {
+  if (!id) return;
+  (known.get(id) ?? keep(id, api<Finding>(`/findings/${id}?prefetch=1`)))
+    .then(async (found) => {
+      if (found.files.length === 0) return;
+      await (found.kind === "picture" ? picture(found, true) : rehearse(found));
+    })
+    .catch(() => undefined);
+}
+
+function keep(id: string, asked: Promise<Finding>): Promise<Finding> {
   known.delete(id);
   known.set(id, asked);
-  asked.catch(() => known.delete(id));
+  asked.catch(() => known.get(id) === asked && known.delete(id));
   for (const old of known.keys()) {
     if (known.size <= KEPT) break;
     known.delete(old);
   }
   return asked;
-}
-
-/** Fetch a finding and its picture before it is asked for. */
-export function ahead(id: string | null): void {
-  if (!id) return;
-  finding(id)
-    .then((found) => (found.kind === "picture" && found.files.length > 0 ? picture(found) : null))
-    .catch(() => undefined);
 }
 
 /** Forget what is known of a finding, or of all. */
@@ -39,9 +48,20 @@ export function forget(id?: string): void {
 }
 
 listen({
-  finding: (row) => forget(row.id),
+  finding: (row) => {
+    const isNew = !known.has(row.id);
+    forget(row.id);
+    if (row.kind === "volume" && isNew && isOwn(row)) arrived(row);
+  },
   reset: () => forget(),
 });
+
+/** A volume that was sent from here will be looked at: what takes time is done while it is not. */
+function arrived(row: FindingRow): void {
+  if (row.thumbnail === null) return;
+  warm();
+  ahead(row.id);
+}
 
 /** The findings before and after one, in the order of the worklist, or of its job where it is not in it. */
 export function neighbours(id: string, opened: Finding | null): { previous: string | null; next: string | null; place: number | null } {

@@ -43,7 +43,7 @@ export function isField(target: EventTarget | null, key: string): boolean {
 
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (isField(event.target, event.key)) return;
+  if (isField(event.target, event.key) || document.querySelector("dialog")) return;
   const found = tables.flat().find((key) => key.keys.includes(event.key));
   if (!found) return;
   event.preventDefault();

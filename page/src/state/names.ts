@@ -31,6 +31,11 @@ export function nameOf(finding: { job: string; index: number; file?: number | nu
   return namesOf(finding.job)[finding.file ?? finding.index] || finding.label;
 }
 
+/** Whether this browser sent it. */
+export function isOwn(finding: { job: string }): boolean {
+  return namesOf(finding.job).length > 0;
+}
+
 function namesOf(job: string): string[] {
   const found = known.get(job);
   if (found) return found;

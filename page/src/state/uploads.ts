@@ -16,6 +16,8 @@ export interface Upload {
   sent: number;
   state: "waiting" | "sending" | "failed";
   error: string | null;
+  /** Whether the same may go well another time. */
+  again?: boolean;
 }
 
 export const uploads = signal<Upload[]>([]);
@@ -23,13 +25,18 @@ export const uploads = signal<Upload[]>([]);
 export const uploadScreener = signal<string | null>(null);
 
 const SLACK = 65536;
+const MOST_NAMED = 5;
+const NO_SCAN = 415;
 let last = 0;
 let current: XMLHttpRequest | null = null;
 
 /** Send files, in as many jobs as the server's limits ask for. */
 export function send(files: File[]): void {
-  const wanted = files.filter((file) => file.size > 0 && !file.name.startsWith("."));
-  if (wanted.length === 0) return say("There is nothing to judge in what was dropped.", "failed");
+  const visible = files.filter((file) => !file.name.startsWith("."));
+  const wanted = visible.filter((file) => file.size > 0 && mayBeScan(file));
+  const others = visible.filter((file) => !wanted.includes(file));
+  if (others.length > 0) say(leftOut(others), "failed");
+  if (wanted.length === 0) return others.length > 0 ? undefined : say("There is nothing to judge in what was dropped.", "failed");
   const limits = about.value?.limits;
   const groups = inLimits(wanted, limits?.files_per_job ?? 1000, limits?.upload_bytes ?? Number.MAX_SAFE_INTEGER);
   for (const file of groups.tooLarge) {
@@ -43,6 +50,19 @@ export function send(files: File[]): void {
   ];
   spoken.value = `Sending ${plural(wanted.length, "file")}.`;
   pump();
+}
+
+/** Whether a file may be a scan, by its name: files of DICOM often have no suffix, or a number. */
+export function mayBeScan(file: { name: string }): boolean {
+  const suffix = /\.([^./]*)$/.exec(file.name)?.[1]?.toLowerCase();
+  return suffix === undefined || /^(png|jpe?g|bmp|tiff?|webp|nii|gz|dcm|dicom|ima|img|zip|\d*)$/.test(suffix);
+}
+
+/** Say which files are not sent. */
+export function leftOut(files: { name: string; size: number }[]): string {
+  const named = files.slice(0, MOST_NAMED).map((file) => (file.size === 0 ? `${file.name} (empty)` : file.name));
+  const more = files.length > MOST_NAMED ? ` and ${files.length - MOST_NAMED} more` : "";
+  return `Left out, for ${files.length === 1 ? "it is no scan" : "they are no scans"}: ${named.join(", ")}${more}.`;
 }
 
 /** Divide files into jobs that keep the limits. */
@@ -91,7 +111,7 @@ function pump(): void {
   for (const [key, value] of Object.entries(headers({ method: "POST" }))) request.setRequestHeader(key, value);
   request.upload.onprogress = (event) => change(upload.id, { sent: Math.min(upload.bytes, event.loaded) });
   request.onload = () => arrived(upload, request);
-  request.onerror = () => change(upload.id, { state: "failed", error: "The connection broke. Try again." });
+  request.onerror = () => change(upload.id, { state: "failed", error: "The connection broke. Try again.", again: true });
   request.onloadend = () => {
     current = null;
     pump();
@@ -116,13 +136,34 @@ export function sentName(called: string, place: number): string {
 }
 
 function arrived(upload: Upload, request: XMLHttpRequest): void {
+  const refused = request.status === NO_SCAN ? refusedPlace(request.responseText) : null;
+  if (refused !== null && upload.files.length > 1 && upload.files[refused]) return without(upload, refused);
   if (request.status < 200 || request.status > 299) {
-    return change(upload.id, { state: "failed", error: toError(request.status, request.responseText).message });
+    const again = request.status === 0 || request.status === 429 || request.status >= 500;
+    return change(upload.id, { state: "failed", error: toError(request.status, request.responseText).message, again });
   }
   const job = JSON.parse(request.responseText) as Job;
   if (upload.files.every(givesOne)) name(job.id, upload.files.map((file) => file.webkitRelativePath || file.name));
   uploads.value = uploads.value.filter((one) => one.id !== upload.id);
   put(job);
+}
+
+/** The place of the one file that the server does not take, where it tells. */
+export function refusedPlace(text: string): number | null {
+  try {
+    const told = (JSON.parse(text) as { file?: unknown }).file;
+    return typeof told === "number" ? told : null;
+  } catch {
+    return null;
+  }
+}
+
+/** One of the files is no scan: it stops no other, so they are sent again without it. */
+function without(upload: Upload, place: number): void {
+  const refused = upload.files[place]!;
+  say(leftOut([refused]), "failed");
+  const files = upload.files.filter((file) => file !== refused);
+  change(upload.id, { files, bytes: bytes(files), sent: 0, state: "waiting" });
 }
 
 /** Whether a file gives exactly one finding, so that findings can be called by their files' names. */

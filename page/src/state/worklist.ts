@@ -26,6 +26,7 @@ const next = signal<string | null>(null);
 export const hasMore = computed(() => next.value !== null);
 
 let asked = 0;
+let loaded = 0;
 let due: ReturnType<typeof setTimeout> | undefined;
 
 /** Read filters from an address. */
@@ -63,6 +64,7 @@ export async function load(keep = 0): Promise<void> {
   try {
     const page = await ask(null, Math.min(MOST_AT_ONCE, Math.max(PAGE, keep)));
     if (mine !== asked) return;
+    loaded = Date.now();
     rows.value = page.items;
     next.value = page.next;
     total.value = page.total ?? null;
@@ -106,10 +108,14 @@ export function remove(id: string): void {
 
 /** Load again in a moment: many findings arrive together. */
 export function refresh(): void {
-  due ??= setTimeout(() => {
-    due = undefined;
-    void load(rows.peek().length);
-  }, PATIENCE);
+  const quiet = Date.now() - loaded > 3 * PATIENCE;
+  due ??= setTimeout(
+    () => {
+      due = undefined;
+      void load(rows.peek().length);
+    },
+    quiet ? PATIENCE / 7 : PATIENCE,
+  );
 }
 
 function ask(cursor: string | null, limit: number): Promise<Page<FindingRow>> {

@@ -11,6 +11,8 @@ export const opacity = signal(number("opacity", OPACITY, 0, 1));
 export const rarity = signal(number("rarity", USUAL_RARITY, ...RARITIES));
 /** From which heat on volumes are coloured, in the detector's units; null for where their scale is clear. */
 export const heatFrom = signal<number | null>(null);
+/** Regions with a p-value up to this are outlined and listed. */
+export const regionsTo = signal(1);
 export const colourMap = signal<MapName>(MAPS.find((name) => name === recalled("colours")) ?? "inferno");
 export const WINDOW: [number, number] = [0, 255];
 export const greyWindow = signal<[number, number]>(WINDOW);

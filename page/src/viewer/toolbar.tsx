@@ -3,10 +3,11 @@
 import type { ComponentChildren } from "preact";
 import { MAPS } from "../colour/maps";
 import { Icon, type IconName } from "../parts/icon";
-import { figure, oneIn } from "../words";
+import type { Region } from "../api/types";
+import { figure, oneIn, pValue } from "../words";
 import { RARITIES, USUAL_RARITY } from "./compose";
 import { viewer } from "./handle";
-import { colourMap, greyWindow, heatFrom, opacity, outlines, rarity, shown, tool, WINDOW } from "./look";
+import { colourMap, greyWindow, heatFrom, opacity, outlines, rarity, regionsTo, shown, tool, WINDOW } from "./look";
 import type { Planes } from "./volume";
 
 interface Props {
@@ -14,6 +15,7 @@ interface Props {
   /** Whether it is known how rare each pixel is. */
   rare: boolean;
   scale: [number, number] | null;
+  regions: Region[];
   planes: Planes;
   onPlanes: (planes: Planes) => void;
 }
@@ -21,14 +23,12 @@ interface Props {
 const STEPS = 200;
 const LOGS = RARITIES.map(Math.log) as [number, number];
 
-export function Toolbar({ volume, rare, scale, planes, onPlanes }: Props) {
+export function Toolbar({ volume, rare, scale, regions, planes, onPlanes }: Props) {
   return (
     <div class="toolbar" role="toolbar" aria-label="View">
       <div class="tool-group">
         <Switch icon="heat" word="Heat map (o)" on={shown.value} onClick={() => (shown.value = !shown.value)} />
-        {!volume && (
-          <Switch icon="outline" word="Outlines (r)" on={outlines.value} onClick={() => (outlines.value = !outlines.value)} />
-        )}
+        <Switch icon="outline" word="Outlines (r)" on={outlines.value} onClick={() => (outlines.value = !outlines.value)} />
       </div>
       <label class="tool-slider">
         <span>Opacity</span>
@@ -57,6 +57,7 @@ export function Toolbar({ volume, rare, scale, planes, onPlanes }: Props) {
           ))}
         </select>
       </label>
+      {volume && regions.length > 1 && <RegionsTo regions={regions} />}
       {volume ? (
         <label class="tool-choice">
           <select aria-label="Planes" value={planes} onChange={(event) => onPlanes(event.currentTarget.value as Planes)}>
@@ -103,6 +104,34 @@ function Rarity() {
       value={place}
       onInput={(value) => (rarity.value = snapped(Math.exp(LOGS[0] + (value / STEPS) * (LOGS[1] - LOGS[0]))))}
     />
+  );
+}
+
+/** Which regions are shown: those that are at most as likely as one of them, by its p-value. */
+function RegionsTo({ regions }: { regions: Region[] }) {
+  const limits = [...new Set(regions.flatMap((region) => (region.p_value === null ? [] : [region.p_value])))].sort((a, b) => a - b);
+  if (limits.length < 2) return null;
+  const last = limits.length - 1;
+  const place = Math.max(0, limits.findLastIndex((limit) => limit <= regionsTo.value));
+  const words = `regions with p up to ${pValue(limits[place])}`;
+  return (
+    <label class="tool-slider">
+      <span>
+        Regions <b>p ≤ {pValue(limits[place])}</b>
+      </span>
+      <input
+        type="range"
+        min={0}
+        max={last}
+        step={1}
+        value={place}
+        aria-valuetext={words}
+        onInput={(event) => {
+          const chosen = Number(event.currentTarget.value);
+          regionsTo.value = chosen === last ? 1 : limits[chosen]!;
+        }}
+      />
+    </label>
   );
 }
 

@@ -1,28 +1,28 @@
-/** The viewer of volumes: NiiVue, loaded only here, with linked slices and the heat over them. */
+/** The viewer of volumes: NiiVue, loaded only here, with linked slices, the heat and the regions over them. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useSignalEffect } from "@preact/signals";
 import type { Niivue, NVImage } from "@niivue/niivue";
-import { bytes, unpacked } from "../api/client";
-import type { Finding } from "../api/types";
-import { colours, MAPS } from "../colour/maps";
+import type { Finding, Region } from "../api/types";
 import { figure } from "../words";
 import { axisOf, toMm, toVoxel, type Point } from "./affine";
 import { viewer } from "./handle";
-import { address } from "./loading";
-import { colourMap, heatFrom, opacity, shown } from "./look";
+import { colourMap, heatFrom, opacity, outlines, regionsTo, shown } from "./look";
+import { layersOf, put, recolour, rim } from "./layers";
+import { putAway, stage, type Stage } from "./stage";
 
 export type Planes = "all" | "axial" | "coronal" | "sagittal";
 
 interface Props {
   finding: Finding;
   planes: Planes;
+  selected: number | null;
   /** Called with the index of the slice that the crosshair is in, along the plane that was judged. */
   onSlice: (index: number) => void;
 }
 
-export function VolumeViewer({ finding, planes, onSlice }: Props) {
-  const canvas = useRef<HTMLCanvasElement>(null);
+export function VolumeViewer({ finding, planes, selected, onSlice }: Props) {
+  const holder = useRef<HTMLDivElement>(null);
   const shows = useRef<Niivue | null>(null);
   const due = useRef(0);
   const [message, setMessage] = useState<string | null>("Loading the volume…");
@@ -30,53 +30,70 @@ export function VolumeViewer({ finding, planes, onSlice }: Props) {
 
   useEffect(() => {
     let mine = true;
-    const target = canvas.current;
-    if (!target) return;
+    let used: Stage | null = null;
     setMessage("Loading the volume…");
-    open(target, finding, (mm, value) => {
-      setPlace(`${mm.map((one) => one.toFixed(0)).join(", ")} mm${value ? ` · heat ${figure(value, 3)}` : ""}`);
-      const index = sliceAt(finding, mm);
-      if (index !== null) onSlice(index);
-    })
-      .then((opened) => {
-        if (!mine) return opened.cleanup();
-        shows.current = opened;
-        viewer.value = handles(opened, finding);
+    Promise.all([stage(), layersOf(finding)])
+      .then(async ([made, layers]) => {
+        if (!mine || !holder.current) return;
+        used = made;
+        // Nothing is drawn until all is in its place: drawing waits for the graphics card each time.
+        made.shows.isBusy = true;
+        holder.current.append(made.element);
+        made.shows.onLocationChange = (location) => {
+          const told = location as { mm: ArrayLike<number>; values?: { value: number }[] };
+          const mm: Point = [told.mm[0]!, told.mm[1]!, told.mm[2]!];
+          const value = told.values?.[1]?.value;
+          setPlace(`${mm.map((one) => one.toFixed(0)).join(", ")} mm${value ? ` · heat ${figure(value, 3)}` : ""}`);
+          const index = sliceAt(finding, mm);
+          if (index !== null) onSlice(index);
+        };
+        put(made, finding, layers);
+        made.shows.opts.sliceType = sliceType(made.shows, planes);
+        made.shows.scene.pan2Dxyzmm = [0, 0, 0, 1] as unknown as typeof made.shows.scene.pan2Dxyzmm;
+        made.shows.overlayAlphaShader = shown.value ? opacity.value : 0;
+        rim(made.shows, finding, selected);
+        await resized();
+        made.shows.isBusy = false;
+        if (!mine) return;
+        shows.current = made.shows;
+        viewer.value = handles(made.shows, finding, layers[2]);
         setMessage(null);
         const first = finding.regions[0];
         if (first) viewer.value.show(first);
-        else if (finding.look_at?.[0] !== undefined) viewer.value.slice?.(finding.look_at[0]);
+        else viewer.value.slice?.(finding.look_at?.[0] ?? 0);
       })
       .catch((error: Error) => mine && setMessage(error.message));
     return () => {
       mine = false;
       viewer.value = null;
-      shows.current?.cleanup();
       shows.current = null;
+      if (used) putAway(used);
     };
   }, [finding.id]);
 
   useSignalEffect(() => {
-    void [shown.value, opacity.value, colourMap.value, heatFrom.value];
+    void [shown.value, opacity.value, colourMap.value, heatFrom.value, outlines.value, regionsTo.value];
     cancelAnimationFrame(due.current);
-    due.current = requestAnimationFrame(() => shows.current && dress(shows.current, finding));
+    due.current = requestAnimationFrame(() => redress());
   });
+  useEffect(() => redress(), [selected]);
+  const redress = () => {
+    const opened = shows.current;
+    if (!opened) return;
+    recolour(opened, finding);
+    opened.overlayAlphaShader = shown.value ? opacity.value : 0;
+    rim(opened, finding, selected);
+    opened.drawScene();
+  };
 
   useEffect(() => {
     const opened = shows.current;
     if (opened && message === null) opened.setSliceType(sliceType(opened, planes));
-  }, [planes, message]);
+  }, [planes]);
 
   return (
     <div class="viewer" data-ready={message === null ? "yes" : undefined}>
-      <canvas
-        key={finding.id}
-        ref={canvas}
-        class="viewer-canvas"
-        tabIndex={-1}
-        role="img"
-        aria-label="The volume in linked slices under its heat map. Regions and slices are listed beside it."
-      />
+      <div ref={holder} class="viewer-holder" />
       {message !== null && <p class="viewer-message">{message}</p>}
       <p class="viewer-readout" aria-hidden="true">
         {place}
@@ -85,82 +102,9 @@ export function VolumeViewer({ finding, planes, onSlice }: Props) {
   );
 }
 
-async function open(
-  target: HTMLCanvasElement,
-  finding: Finding,
-  at: (mm: Point, heat: number | null) => void,
-): Promise<Niivue> {
-  const scan = address(finding, "scan.nii.gz");
-  const map = address(finding, "map.nii.gz");
-  if (!scan) throw new Error("This finding has no volume to show.");
-  const [{ Niivue, NVImage, SHOW_RENDER }, scanBytes, mapBytes] = await Promise.all([
-    import("@niivue/niivue"),
-    contents(scan),
-    map ? contents(map) : null,
-  ]);
-  const shows = new Niivue({
-    backColor: [0, 0, 0, 1],
-    crosshairColor: [0.31, 0.85, 0.92, 0.8],
-    fontColor: [0.8, 0.84, 0.9, 1],
-    dragAndDropEnabled: false,
-    multiplanarShowRender: SHOW_RENDER.NEVER,
-    loadingText: "",
-    logLevel: "error",
-    isResizeCanvas: true,
-    show3Dcrosshair: false,
-  });
-  for (const name of MAPS) shows.addColormap(`heat-${name}`, colormap(name));
-  shows.onLocationChange = (location) => {
-    const told = location as { mm: ArrayLike<number>; values?: { value: number }[] };
-    at([told.mm[0]!, told.mm[1]!, told.mm[2]!], told.values?.[1]?.value ?? null);
-  };
-  await shows.attachToCanvas(target);
-  const volumes = [await NVImage.loadFromUrl({ url: scan, name: "scan.nii", buffer: scanBytes, colormap: "gray" })];
-  if (map && mapBytes) {
-    const [clear, full] = finding.heat_scale ?? [0, 1];
-    const known = { cal_min: clear, cal_max: full, trustCalMinMax: true };
-    const heat = await NVImage.loadFromUrl({ url: map, name: "map.nii", buffer: mapBytes, colormap: "gray", ...known });
-    choose(heat, finding);
-    volumes.push(heat);
-  }
-  // Both go to the graphics card at once: adding one after the other would send the first again.
-  shows.volumes = volumes;
-  shows.setVolume(volumes[0]!, 0);
-  return shows;
-}
-
-/** Fetch and unpack a volume: the browser unpacks faster than a script does. */
-async function contents(url: string): Promise<ArrayBuffer> {
-  return unpacked(await bytes(url));
-}
-
-/** Show the heat as it is chosen. */
-function dress(shows: Niivue, finding: Finding): void {
-  const heat = shows.volumes[1];
-  if (!heat) return;
-  choose(heat, finding);
-  shows.refreshLayers(heat, 1);
-  shows.drawScene();
-}
-
-function choose(heat: NVImage, finding: Finding): void {
-  const [clear, full] = finding.heat_scale ?? [0, 1];
-  heat.cal_min = heatFrom.value ?? clear;
-  heat.cal_max = Math.max(full, heat.cal_min + 1e-6);
-  heat.colormap = `heat-${colourMap.value}`;
-  heat.opacity = shown.value ? opacity.value : 0;
-}
-
-function colormap(name: (typeof MAPS)[number]) {
-  const table = colours(name);
-  const places = Array.from({ length: 256 }, (_, place) => place);
-  return {
-    R: places.map((place) => table[3 * place]!),
-    G: places.map((place) => table[3 * place + 1]!),
-    B: places.map((place) => table[3 * place + 2]!),
-    A: places.map((place) => Math.round(255 * Math.sqrt(place / 255))),
-    I: places,
-  };
+/** Two frames on, the canvas has the size of its new place. */
+function resized(): Promise<void> {
+  return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve())));
 }
 
 function sliceType(shows: Niivue, planes: Planes): number {
@@ -172,7 +116,7 @@ function sliceType(shows: Niivue, planes: Planes): number {
   }[planes];
 }
 
-function handles(shows: Niivue, finding: Finding) {
+function handles(shows: Niivue, finding: Finding, regions: NVImage | null) {
   const to = (mm: Point) => {
     shows.scene.crosshairPos = shows.mm2frac(mm);
     shows.createOnLocationChange();
@@ -185,7 +129,10 @@ function handles(shows: Niivue, finding: Finding) {
       shows.setPan2Dxyzmm([x!, y!, z!, Math.min(10, Math.max(0.5, scale! * factor))]);
     },
     whole: () => shows.setPan2Dxyzmm([0, 0, 0, 1]),
-    show: (region: { centre: number[] | null }) => region.centre && to(region.centre as Point),
+    show: (region: Region) => {
+      const at = hottest(shows, regions, region.rank) ?? region.centre;
+      if (at) to(at as Point);
+    },
     slice: (index: number) => {
       const axis = finding.affine && axisOf(finding.affine, finding.plane);
       const voxel = finding.affine && toVoxel(finding.affine, here());
@@ -194,6 +141,20 @@ function handles(shows: Niivue, finding: Finding) {
       to(toMm(finding.affine, voxel));
     },
   };
+}
+
+/** Where the heat of a region is highest, in mm; null where that is not known. */
+function hottest(shows: Niivue, regions: NVImage | null, rank: number): Point | null {
+  const heat = shows.volumes[1];
+  const [values, ranks] = [heat?.img, regions?.img];
+  if (!heat?.hdr || !values || ranks?.length !== values.length) return null;
+  let best = -1;
+  for (let place = 0; place < values.length; place++) {
+    if (ranks[place] === rank && (best < 0 || values[place]! > values[best]!)) best = place;
+  }
+  if (best < 0) return null;
+  const [, across, down] = heat.hdr.dims as [number, number, number];
+  return toMm(heat.hdr.affine, [best % across, Math.floor(best / across) % down, Math.floor(best / (across * down))]);
 }
 
 function sliceAt(finding: Finding, mm: Point): number | null {

@@ -75,12 +75,18 @@ function Told({ drift }: { drift: Drift }) {
   );
 }
 
+const VOLUMES = "volumes";
+
+function title(name: string): string {
+  return name === "all" ? "All scans" : name.charAt(0).toUpperCase() + name.slice(1);
+}
+
 function Stream({ stream, window }: { stream: DriftStream; window: number }) {
   const rows = windowsTable(stream);
   return (
     <section class="panel" aria-label={stream.name}>
       <h2>
-        {stream.name === "all" ? "All scans" : stream.name} <small>{plural(stream.scans, "scan")}</small>
+        {title(stream.name)} <small>{plural(stream.scans, stream.name === VOLUMES ? "volume" : "scan")}</small>
       </h2>
       {stream.alarms.map((alarm, place) => (
         <Alarm key={place} alarm={alarm} />

@@ -18,7 +18,7 @@ import { fail, say } from "../state/toasts";
 import { addressOf, filters, load, ready, total } from "../state/worklist";
 import { viewer } from "../viewer/handle";
 import { address } from "../viewer/loading";
-import { outlines, shown, stepOpacity } from "../viewer/look";
+import { outlines, regionsTo, shown, stepOpacity } from "../viewer/look";
 import { PictureViewer } from "../viewer/picture";
 import { Toolbar } from "../viewer/toolbar";
 import { VolumeViewer, type Planes } from "../viewer/volume";
@@ -42,6 +42,7 @@ export function Reader({ id }: { id: string }) {
     if (!ready.value) void load();
     setSelected(null);
     setSlice(null);
+    regionsTo.value = 1;
   }, [id]);
 
   const shownNow = opened?.id === id ? opened : null;
@@ -159,11 +160,12 @@ export function Reader({ id }: { id: string }) {
               volume={volume}
               rare={!volume && address(current, "p.bin.gz") !== null}
               scale={current.heat_scale}
+              regions={current.regions}
               planes={planes}
               onPlanes={setPlanes}
             />
             {volume ? (
-              <VolumeViewer key={current.id} finding={current} planes={planes} onSlice={setSlice} />
+              <VolumeViewer key={current.id} finding={current} planes={planes} selected={selected} onSlice={setSlice} />
             ) : (
               <PictureViewer finding={current} selected={selected} onSelect={setSelected} />
             )}
@@ -178,7 +180,7 @@ export function Reader({ id }: { id: string }) {
           </>
         ) : (
           <div class="viewer">
-            <p class="viewer-message">{current.error ?? current.unfit ?? "There is nothing to show of this one."}</p>
+            <p class="viewer-message">There is no picture of it to show.</p>
           </div>
         )}
       </section>

@@ -9,8 +9,9 @@ import { ThresholdChart } from "../parts/threshold";
 import { feedbackOf } from "../state/findings";
 import { healthyOf, screenerName, screeners } from "../state/screeners";
 import { mayRead } from "../state/session";
+import { isShown } from "../viewer/regions";
 import { SeenAndExpected } from "../viewer/small";
-import { decision, figure, plural, pValue, sentence, size, when } from "../words";
+import { decision, figure, floored, plural, pValue, reason, sentence, size, when } from "../words";
 
 interface Props {
   finding: Finding;
@@ -32,7 +33,9 @@ export function Side({ finding, selected, onSelect, onReview, onLabel, onNote, o
     <aside class="reader-side" aria-label="Finding">
       <section class={`panel verdict ${finding.verdict}`} aria-label="Verdict">
         <p class="verdict-sentence">{sentence(finding, healthy.value)}</p>
-        <p class="verdict-decision">{decision(finding)}</p>
+        {decision(finding) && <p class="verdict-decision">{decision(finding)}</p>}
+        {reason(finding) && <p class="verdict-reason">{reason(finding)}</p>}
+        {floored(finding, healthy.value) && <p class="hint">{floored(finding, healthy.value)}</p>}
         {mayRead.value && <Marks finding={finding} onReview={onReview} onLabel={onLabel} onNote={onNote} />}
         <Said finding={finding} round={round} onTakeBack={onTakeBack} />
       </section>
@@ -50,7 +53,7 @@ export function Side({ finding, selected, onSelect, onReview, onLabel, onNote, o
       )}
       {judged && <Regions finding={finding} selected={selected} onSelect={onSelect} />}
       <SeenAndExpected finding={finding} />
-      {judged && screeners.value.some((one) => one.id === finding.screener && one.has_alike) && <LookAlike finding={finding} />}
+      {judged && finding.kind === "picture" && screeners.value.some((one) => one.id === finding.screener && one.has_alike) && <LookAlike finding={finding} />}
       <Files finding={finding} />
       <Details finding={finding} />
     </aside>
@@ -119,7 +122,7 @@ function Regions({ finding, selected, onSelect }: Pick<Props, "finding" | "selec
       <h2 id="regions">{finding.regions.length === 0 ? "Regions" : plural(finding.regions.length, "region")}</h2>
       {finding.regions.length === 0 && <p class="hint">No place of it is unlike healthy scans.</p>}
       <ol class="regions">
-        {finding.regions.map((region) => (
+        {finding.regions.filter(isShown).map((region) => (
           <li key={region.rank}>
             <button
               type="button"

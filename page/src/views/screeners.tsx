@@ -79,6 +79,11 @@ function Add() {
   );
 }
 
+function healthyScans({ healthy_count: count, groups }: Screener): string {
+  if (!count) return "–";
+  return groups && groups < count ? `${count.toLocaleString("en-GB")} of ${plural(groups, "patient")}` : count.toLocaleString("en-GB");
+}
+
 export function ScreenerPage({ id }: { id: string }) {
   const one = useLoaded((signal) => api<Screener>(`/screeners/${id}`, { signal }), [id]);
   const healthy = useLoaded(() => healthyOf(id), [id, one.value?.threshold]);
@@ -113,7 +118,7 @@ export function ScreenerPage({ id }: { id: string }) {
             {screener.rule} {figure(screener.parameter)}
           </Fact>
           <Fact word="Threshold">{figure(screener.threshold)}</Fact>
-          <Fact word="Healthy scans">{screener.healthy_count ?? "–"}</Fact>
+          <Fact word="Healthy scans">{healthyScans(screener)}</Fact>
           <Fact word="Planes">{screener.planes?.join(", ") || "any"}</Fact>
           <Fact word="Findings">{screener.findings.toLocaleString("en-GB")}</Fact>
           <Fact word="Made with Atypia">{screener.version}</Fact>

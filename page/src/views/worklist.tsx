@@ -17,7 +17,8 @@ import { about, mayRead } from "../state/session";
 import { uploads } from "../state/uploads";
 import { addressOf, choose, failure, filters, filtersOf, hasMore, load, loading, more, ready, rows, total } from "../state/worklist";
 import type { Filters } from "../state/worklist";
-import { figure, plural, pValue, sentence, when } from "../words";
+import { warm } from "../viewer/stage";
+import { figure, plural, pValue, reason, sentence, when } from "../words";
 
 const layout = signal<"list" | "grid">(recalled("layout") === "grid" ? "grid" : "list");
 
@@ -32,6 +33,10 @@ const VERDICT_CHOICES = [
 export function Worklist() {
   useEffect(() => choose(filtersOf(query.value)), [query.value]);
   const chosen = Object.keys(filters.value).some((key) => key !== "sort");
+  const volumes = rows.value.some((row) => row.kind === "volume" && row.thumbnail !== null);
+  useEffect(() => {
+    if (volumes) warm();
+  }, [volumes]);
   const nothing = ready.value && rows.value.length === 0;
   const working = running.value.length + uploads.value.length > 0;
   const welcome = nothing && !chosen && !working;
@@ -178,7 +183,7 @@ function Row({ row }: { row: FindingRow }) {
               <small>score {figure(row.score)}</small>
             </>
           ) : (
-            <small>{row.error ?? row.unfit}</small>
+            <small>{reason(row)}</small>
           )}
         </span>
         <span class="finding-more">

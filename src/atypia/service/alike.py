@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,13 +81,19 @@ def is_there(home: Home, sha256: str) -> bool:
     return place(home, sha256).is_file()
 
 
-def ensure(home: Home, sha256: str, screener: Screener, healthy: Path | None) -> bool:
+def ensure(
+    home: Home,
+    sha256: str,
+    screener: Screener,
+    healthy: Path | None,
+    give_way: Callable[[], object] = lambda: None,
+) -> bool:
     """Keep healthy scans for a loaded Screener, once; tell whether there are any.
 
     `healthy` is a folder or table, of which the normal scans, or those without a label, are taken, evenly up
     to 2000; without one, only the Screener that comes with Atypia has some. What cannot be read is left out.
-    Where another process is at it, it is left to that one. Raises InputError where `healthy` is no folder or
-    table, OutputError where there is no room.
+    Where another process is at it, it is left to that one. `give_way` is called before each scan, and may
+    wait. Raises InputError where `healthy` is no folder or table, OutputError where there is no room.
     """
     path = place(home, sha256)
     if path.is_file():
@@ -104,8 +110,14 @@ def ensure(home: Home, sha256: str, screener: Screener, healthy: Path | None) ->
         except OutputError:
             return False  # another worker is at it
         if not path.is_file():
-            _write(path, load(scans, screener.preparation))
+            _write(path, load(_giving_way(scans, give_way), screener.preparation))
     return path.is_file()
+
+
+def _giving_way(scans: Iterable[Row | Scan], give_way: Callable[[], object]) -> Iterator[Row | Scan]:
+    for scan in scans:
+        give_way()
+        yield scan
 
 
 def _remove(work: Path) -> None:
@@ -121,14 +133,14 @@ def inherit(home: Home, sha256: str, of: str) -> None:
             temporary.write_bytes(old.read_bytes())
 
 
-def alike(home: Home, sha256: str, prepared: Path, count: int) -> list[Neighbour]:
-    """Return the healthy scans nearest to a prepared scan, a picture, the nearest first.
+def alike(home: Home, sha256: str, prepared: Path | bytes, count: int) -> list[Neighbour]:
+    """Return the healthy scans nearest to a prepared scan, a picture or its file, the nearest first.
 
     Raises FileNotFoundError where no healthy scans are kept, or there is no such picture.
     """
     path = place(home, sha256)
     kept = _kept(path, path.stat().st_mtime_ns)
-    with PIL.Image.open(prepared) as opened:
+    with PIL.Image.open(io.BytesIO(prepared) if isinstance(prepared, bytes) else prepared) as opened:
         asked = descriptor(np.asarray(opened.convert("L"), np.float32))
     distances = np.sqrt(np.maximum(2 - 2 * (kept.descriptors @ asked), 0))
     nearest = np.argsort(distances, kind="stable")[:count]

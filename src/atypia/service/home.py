@@ -12,9 +12,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from atypia.atomic import not_written
+from atypia.errors import OutputError
 
 PRIVATE = 0o700
 DATA = "reading-room"
+_KEY_BYTES = 32
 _PARTS = ("uploads", "studies", "screeners", "findings", "healthy", "trash", "tmp")
 
 
@@ -39,13 +41,18 @@ class Home:
                 (self.path / part).mkdir(mode=PRIVATE, exist_ok=True)
             if not self.key_file.exists():
                 self._make_key()
+            if self.key_file.stat().st_size != _KEY_BYTES:
+                raise OutputError(
+                    f"{self.key_file}: expected the {_KEY_BYTES} bytes of the key of this folder, received "
+                    "others. Put back a copy; or remove it, and studies that come again count as new ones."
+                )
         except OSError as error:
             raise not_written(self.path, error) from error
 
     def _make_key(self) -> None:
         fresh = self.path / f".key.{uuid4().hex}"
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(secrets.token_bytes(_KEY_BYTES))
         try:
             os.link(fresh, self.key_file)  # two servers that start at once agree on one
         except FileExistsError:

@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from atypia.destination import held
 from atypia.errors import BadOption, OutputError
@@ -28,7 +29,7 @@ from atypia.service.settings import Settings
 from atypia.service.store import queue, screeners
 from atypia.service.store.database import Store
 from atypia.service.store.models import Screener
-from atypia.service.telling import Requests
+from atypia.service.telling import Requests, without_words
 from atypia.service.work.order import OLD_SECONDS, clear_away, end_and_forget
 from atypia.service.work.supervisor import Supervisor
 
@@ -61,14 +62,18 @@ def serve(settings: Settings, files: Sequence[Path], tell: Callable[[Started], N
     home = Home(settings.data)
     home.make()
     with ExitStack() as stack:
+        stack.enter_context(without_words())
         if settings.database is None:
             stack.enter_context(_alone(home))
         store = Store(settings.database, home)
         stack.callback(store.close)
-        store.migrate()
-        warnings = access.check_exposure(settings, store)
-        _register(home, store, files)
-        _put_in_order(settings, home, store)
+        try:
+            store.migrate()
+            warnings = access.check_exposure(settings, store)
+            _register(home, store, files)
+            _put_in_order(settings, home, store)
+        except SQLAlchemyError as error:
+            raise store.failure(error) from error
         listening = stack.enter_context(_listening(settings.host, settings.port))
         settings = replace(settings, port=listening.getsockname()[1])
         _run(settings, home, store, listening, warnings, tell)
@@ -174,8 +179,9 @@ def _put_in_order(settings: Settings, home: Home, store: Store) -> None:
 
 def _register(home: Home, store: Store, files: Sequence[Path]) -> None:
     with store.session() as session:
-        has_some = screeners.default_of(session) is not None
-    if not files and not has_some:
+        row = screeners.default_of(session)
+        ours = row is None or row.sha256 == hash_of(pretrained_path(SHIPPED))
+    if not files and ours:  # also where it is known: its file may be gone, or damaged
         files = [pretrained_path(SHIPPED)]
     for number, file in enumerate(files):
         _register_one(home, store, file, default=True if number == 0 else None)

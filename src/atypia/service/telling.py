@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,7 +34,8 @@ def tell_in_json(level: str = "info") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line in one piece, for several processes write here; 'print' would write its end by itself.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
@@ -42,6 +48,34 @@ def _short(_logger: object, _name: str, event: structlog.typing.EventDict) -> st
         key: value[:_KEPT] if isinstance(value, str) and len(value) > _KEPT else value
         for key, value in event.items()
     }
+
+
+@contextmanager
+def without_words() -> Iterator[None]:
+    """Tell of what no code expected by its kind and place: what it says may quote a scan, a path or a row."""
+    before = sys.excepthook, threading.excepthook, sys.unraisablehook
+    log = structlog.get_logger("atypia")
+
+    def tell(kind: type[BaseException] | None, trace: TracebackType | None) -> None:
+        log.error("unexpected", error=None if kind is None else kind.__name__, where=place_of(trace))
+
+    sys.excepthook = lambda kind, _error, trace: tell(kind, trace)
+    threading.excepthook = lambda told: tell(told.exc_type, told.exc_traceback)
+    sys.unraisablehook = lambda told: tell(told.exc_type, told.exc_traceback)
+    try:
+        with warnings.catch_warnings():
+            logging.captureWarnings(True)
+            yield
+    finally:
+        logging.captureWarnings(False)
+        sys.excepthook, threading.excepthook, sys.unraisablehook = before
+
+
+def place_of(trace: TracebackType | None) -> str | None:
+    """Return where an error was raised, as `file.py:12`."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return None if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 class _Others(logging.Handler):

@@ -43,6 +43,18 @@ def test_what_was_not_shown_was_not_opened(served, token, audited):
     assert audited() == []
 
 
+def test_what_is_fetched_ahead_is_told_as_that_and_opened_later(served, audited):
+    client = served()
+    client.get(f"/api/v1/findings/{FINDING}?prefetch=1")
+    client.get(f"/api/v1/findings/{FINDING}/files/map?prefetch=1")
+    client.get(f"/api/v1/findings/{FINDING}/files/thumbnail.webp?prefetch=1")
+    client.get(f"/api/v1/findings/{FINDING}")
+    assert told(audited()) == [
+        ("local", "finding.prefetch", FINDING, 200),
+        ("local", "finding.open", FINDING, 200),
+    ]
+
+
 def test_a_thumbnail_opens_nothing(served, audited):
     assert served().get(f"/api/v1/findings/{FINDING}/files/thumbnail.webp").is_success
     assert audited() == []

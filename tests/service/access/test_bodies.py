@@ -134,6 +134,35 @@ def test_headers_that_dribble_hold_no_connection(running):
             assert connection.recv(65536) == b""
 
 
+def test_a_client_that_reads_nothing_is_left(monkeypatch):
+    from atypia.service.access.patience import PatientProtocol, patient
+
+    monkeypatch.setattr(PatientProtocol, "unread_seconds", 0.3)
+    ended = threading.Event()
+
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(2000):
+            await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
+        ended.set()
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", http=patient(5.0)))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 10
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        try:
+            with socket.create_connection(listening.getsockname(), timeout=10) as connection:
+                connection.sendall(head("/", method="GET"))
+                assert ended.wait(10)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
 def test_a_body_that_dribbles_is_given_up(running):
     with running(body_seconds=0.3) as port:
         heard = say(port, head(JOBS, "Content-Length: 100") + b"some")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from atypia.service.access import logins
 from atypia.service.access import tokens as of_tokens
+from atypia.service.store.database import Store
 
 HERE, FINDING = "http://127.0.0.1:8765", "ab" * 16
 JOBS, REVIEW = "/api/v1/jobs", f"/api/v1/findings/{FINDING}/review"
@@ -321,3 +323,14 @@ def test_cors_is_for_origins_of_the_settings_with_a_token(served, token):
     assert client.post(JOBS, headers=told).status_code == 403
     other = client.options(JOBS, headers={**asked, "Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in other.headers
+
+
+def test_a_database_that_is_away_is_told_as_that(served, monkeypatch, caplog):
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT name", {"name": "Zebrowski"}, OSError("connection refused"))
+
+    client = served()
+    monkeypatch.setattr(Store, "session", away)
+    answer = client.get("/api/v1/findings/" + "ab" * 16)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "Zebrowski" not in answer.text + caplog.text

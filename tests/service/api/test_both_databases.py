@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import csv
+import threading
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import generate_latest
 
+from atypia.service.api.enqueuing import Wish, enqueue
 from atypia.service.api.meters import Meters
+from atypia.service.api.problems import Problem
+from atypia.service.api.screeners import delete_screener
+from atypia.service.settings import Limits
 from atypia.service.store import feedback, removal, screeners, thresholds
 from atypia.service.store.findings import SORTS, Filter, list_findings
 from atypia.service.store.models import File, Finding, Job, Screener
@@ -95,3 +101,48 @@ def test_all_of_a_job_goes(filled, home):
     with store.session() as session:
         assert [session.query(table).count() for table in (Job, File, Finding)] == [0, 0, 0]
     assert not upload.exists()
+
+
+def test_no_job_loses_its_upload_to_one_that_is_deleted_meanwhile(any_store, home, described):
+    with any_store.write() as session:
+        screeners.register(session, "a" * 64, described, name="quick", size=1)
+    here = SimpleNamespace(store=any_store, home=home, settings=SimpleNamespace(limits=Limits()))
+    upload = home.upload("c" * 64, ".png")
+    upload.parent.mkdir()
+    over, kept = threading.Event(), []
+
+    def remove() -> None:
+        while not over.is_set():
+            removal.clear(any_store, home, removal.Removed(uploads=[("c" * 64, ".png")]))
+
+    threads = [threading.Thread(target=remove) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(25):
+            upload.write_bytes(b"a scan")
+            file = File(index=0, kind="picture", sha256="c" * 64, bytes=1, suffix=".png")
+            try:
+                (job,), _ = enqueue(here, "me", None, Wish(None, (), False), [[file]])
+            except Problem as problem:
+                kept.append(problem.status == 503)  # told to send it again
+                continue
+            kept.append(upload.is_file())
+            with any_store.write() as session:
+                gone = removal.remove_job(session, session.get_one(Job, job.id))
+            removal.clear(any_store, home, gone)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert all(kept)
+
+
+def test_a_screener_that_a_job_was_just_made_of_is_not_deleted(any_store, home, described):
+    with any_store.write() as session:
+        screener = screeners.register(session, "a" * 64, described, name="quick", size=1).id
+        session.add(Job(kind="upload", state="queued", screener=screener))
+    home.screener("a" * 64).write_bytes(b"a file")
+    with pytest.raises(Problem, match="409"):
+        delete_screener(SimpleNamespace(store=any_store, home=home), None, screener)
+    assert home.screener("a" * 64).is_file()

@@ -87,6 +87,7 @@ def test_one_key_makes_one_job(client, head_png):
 def test_what_is_no_scan_is_refused_and_leaves_nothing(client, home, head_png):
     answer = client.post(JOBS, files=sent(head_png(), b"%PDF-1.7 Doe^Jane"))
     assert answer.status_code == 415
+    assert answer.json()["file"] == 1
     assert answer.headers["content-type"] == PROBLEM
     assert "Doe" not in answer.text
     assert str(home.path) not in answer.text

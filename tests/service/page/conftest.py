@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -26,7 +28,8 @@ from atypia.service.store.database import Store
 from atypia.service.work.worker import Worker
 
 CHROMIUM = Path("/usr/bin/chromium")
-AXE = Path(__file__).parents[3] / "page/node_modules/axe-core/axe.min.js"
+PAGE = Path(__file__).parents[3] / "page"
+AXE = "axe-core/axe.min.js"
 SOFTWARE_GL = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 PATIENCE = 20_000
 
@@ -100,16 +103,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         yield made
 
 
-@pytest.fixture
-def own_room(tmp_path: Path) -> Iterator[Room]:
-    """A server of one test alone."""
-    with serving(tmp_path / "data") as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium."""
+    """Debian's Chromium; for a module alone, since it keeps an event loop running in this thread."""
     if not CHROMIUM.exists():
         pytest.skip("no Chromium here: apt-get install chromium")
     with api.sync_playwright() as play:
@@ -175,14 +171,47 @@ def volume(draw_heads: Callable[..., Any], tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def violations() -> Callable[[Any], list[str]]:
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe: from page/node_modules, else the version of page/package-lock.json, by npm."""
+    there = PAGE / "node_modules" / AXE
+    if not there.exists():
+        there = _fetched("axe-core", tmp_path_factory.mktemp("axe")) / AXE
+    return there.read_text(encoding="utf-8")
+
+
+def _fetched(name: str, folder: Path) -> Path:
+    """Let npm fetch one package as it is locked, whose hash npm checks; skip where it cannot."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"no {name} here, and no npm to fetch it")
+    try:
+        locked = json.loads((PAGE / "package-lock.json").read_text(encoding="utf-8"))
+    except OSError:
+        pytest.skip("the page's sources are in the repository alone")
+    held = locked["packages"][f"node_modules/{name}"]
+    root = {"name": "one", "version": "0.0.0", "dependencies": {name: held["version"]}}
+    one = {key: held[key] for key in ("version", "integrity")}
+    packages = {"": root, f"node_modules/{name}": one}
+    lock = {"name": "one", "version": "0.0.0", "lockfileVersion": 3, "packages": packages}
+    (folder / "package.json").write_text(json.dumps(root))
+    (folder / "package-lock.json").write_text(json.dumps(lock))
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm does not reach {name}")
+    if done.returncode:
+        assert "EINTEGRITY" not in done.stderr, done.stderr
+        pytest.skip(f"npm is too old, or does not reach {name}")
+    return folder / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def violations(axe: str) -> Callable[[Any], list[str]]:
     """`violations(page)` gives what axe finds seriously wrong with what a page shows."""
-    if not AXE.exists():
-        pytest.skip("no axe-core here: cd page && npm ci")
-    source = AXE.read_text(encoding="utf-8")
 
     def find(page: Any) -> list[str]:
-        page.evaluate(source + "; undefined")
+        page.evaluate(axe + "; undefined")
         found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{one['id']}: {node['html'][:160]}"

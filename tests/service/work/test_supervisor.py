@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,3 +57,23 @@ def test_workers_that_are_killed_are_started_again_and_every_job_ends_once(desk,
     with desk.store.session() as session:
         assert session.scalar(select(func.count()).select_from(Finding)) == 40 * len(jobs)
     assert max(desk.job(job).attempts for job in jobs) <= 2
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_while_it_waits_holds_nobody_up(desk, head_png):
+    supervisor = Supervisor(replace(desk.settings, workers=1), desk.store, desk.home)
+    supervisor.start()
+    try:
+        desk.send(head_png())
+        until(lambda: ended(desk) == 1)
+        time.sleep(0.1)  # it waits for more
+        os.kill(supervisor.pids[0], signal.SIGKILL)
+        telling = threading.Thread(target=supervisor.wake, daemon=True)
+        telling.start()
+        telling.join(5.0)
+        assert not telling.is_alive()
+        desk.send(head_png(1))
+        supervisor.wake()
+        until(lambda: ended(desk) == 2)
+    finally:
+        supervisor.stop()

@@ -16,12 +16,22 @@ from sqlalchemy import func, select
 from atypia.screener import Screener
 from atypia.service.store import queue
 from atypia.service.store.models import Event, Finding, Instance, Job, Study
-from atypia.service.work.drawing import draw
+from atypia.service.work.drawing import fetched
 from atypia.service.work.picture_files import unpacked
 
-OF_PICTURES = {"thumbnail.webp", "scan.png", "map.bin.gz", "p.bin.gz", "mask.png", "prepared.png"}
-DRAWN = {"overlay.png", "report.html"}
-OF_VOLUMES = {"thumbnail.webp", "scan.nii.gz", "map.nii.gz", "mask.nii.gz", "report.html"}
+OF_PICTURES = {
+    *("thumbnail.webp", "scan.png", "map.bin.gz", "p.bin.gz", "mask.png", "prepared.png"),
+    *("overlay.png", "report.html"),
+}
+OF_VOLUMES = {
+    "thumbnail.webp",
+    "scan.nii.gz",
+    "map.nii.gz",
+    "mask.nii.gz",
+    "report.html",
+    "view/scan.nii.gz",
+    "view/heat.nii.gz",
+}
 
 
 def zipped(**entries: bytes) -> bytes:
@@ -49,11 +59,11 @@ def test_a_picture_is_judged_as_score_judges_it(desk, head_png, tmp_path):
     assert finding.verdict == "abnormal"
     assert finding.label == "upload 1234, file 1"
     folder = desk.home.findings(finding.id)
-    assert {path.name for path in folder.iterdir()} == OF_PICTURES
-    assert {entry["name"] for entry in finding.files} == OF_PICTURES | DRAWN
-    heat = unpacked((folder / "map.bin.gz").read_bytes(), (32, 32))
+    assert [path.name for path in folder.iterdir()] == ["picture.arrow"]
+    assert {entry["name"] for entry in finding.files} == OF_PICTURES
+    heat = unpacked(fetched(desk.home, finding, "map.bin.gz"), (32, 32))
     np.testing.assert_array_equal(heat, expected.heatmap)
-    p_map = unpacked((folder / "p.bin.gz").read_bytes(), (32, 32))
+    p_map = unpacked(fetched(desk.home, finding, "p.bin.gz"), (32, 32))
     assert (p_map >= expected.p_map).all()
     np.testing.assert_allclose(p_map, expected.p_map, rtol=0.005)
     assert p_map.max() == 1
@@ -61,18 +71,31 @@ def test_a_picture_is_judged_as_score_judges_it(desk, head_png, tmp_path):
     assert len(finding.values["regions"]) == finding.regions == len(expected.regions)
 
 
-def test_what_is_drawn_when_asked_for_lies_there_afterwards(desk, head_png):
+def test_what_shows_a_picture_is_made_when_asked_for(desk, head_png):
     (finding,) = desk.judged(desk.send(head_png(7, lesion=0.5)))
-    page = draw(desk.home, finding, "report.html").read_text()
+    page = fetched(desk.home, finding, "report.html").decode()
     assert "Research use only" in page
     assert "Abnormal" in page
     assert "<script" not in page
-    with PIL.Image.open(desk.home.findings(finding.id) / "overlay.png") as overlay:
+    with PIL.Image.open(io.BytesIO(fetched(desk.home, finding, "overlay.png"))) as overlay:
         assert overlay.size == (32, 32)
         assert "Research use only" in overlay.info["Disclaimer"]
     for name in ("../../key", "nothing.png"):
         with pytest.raises(FileNotFoundError):
-            draw(desk.home, finding, name)
+            fetched(desk.home, finding, name)
+    with PIL.Image.open(io.BytesIO(head_png(7, lesion=0.5))) as sent:
+        low, high = np.percentile(np.asarray(sent), [0.5, 99.5])
+        expected = np.clip((np.asarray(sent, float) - low) / (high - low), 0, 1)
+    for name, size in (("scan.png", (32, 32)), ("thumbnail.webp", (32, 32)), ("mask.png", (32, 32))):
+        with PIL.Image.open(io.BytesIO(fetched(desk.home, finding, name))) as made:
+            assert made.size == size
+            if name == "scan.png":
+                np.testing.assert_allclose(np.asarray(made) / 255, expected, atol=0.003)
+            if name == "mask.png":
+                assert np.asarray(made).max() == finding.regions
+    (desk.home.findings(finding.id) / "picture.arrow").write_bytes(b"ARROW1 and nothing of it")
+    with pytest.raises(FileNotFoundError):
+        fetched(desk.home, finding, "scan.png")
 
 
 def test_many_small_jobs_are_judged_together_and_each_has_its_own(desk, head_png):
@@ -81,6 +104,41 @@ def test_many_small_jobs_are_judged_together_and_each_has_its_own(desk, head_png
     scores = [desk.findings(job)[0].score for job in jobs]
     assert len(set(scores)) == 5
     assert [desk.job(job).counts["normal"] + desk.job(job).counts["abnormal"] for job in jobs] == [1] * 5
+
+
+def test_jobs_that_are_alike_are_taken_while_others_are_judged(desk, head_png):
+    few = [desk.send(head_png(seed)) for seed in range(3 * queue.TOGETHER)]
+    broken, other = desk.send(head_png(1, size=64)[:300]), desk.send(head_png(1), judge_all=True)
+    last = desk.send(head_png(2))
+    worker = desk.worker()
+    assert worker.once() == len(few) + 2
+    assert {desk.job(job).state for job in (*few, broken, last)} == {"done"}
+    assert desk.findings(broken)[0].verdict == "unreadable"
+    assert desk.job(other).state == "queued"
+    assert worker.drain() == 1
+    assert worker.idle.is_set()
+
+
+def test_large_pictures_are_judged_in_several_calls(desk, head_png, monkeypatch):
+    from atypia.service.work import sitting
+
+    monkeypatch.setattr(sitting, "AT_ONCE", 2500)
+    calls, whole = [], Screener.score
+
+    def counted(self, rows, **how):
+        calls.append(0)
+        for row in rows_of(rows):
+            yield from whole(self, [row], **how)
+
+    def rows_of(rows):
+        for row in rows:
+            calls[-1] += 1
+            yield row
+
+    monkeypatch.setattr(Screener, "score", counted)
+    findings = desk.judged(desk.send(*(head_png(seed) for seed in range(5))))
+    assert calls == [2, 2, 1]
+    assert len({finding.score for finding in findings}) == 5
 
 
 def test_one_bad_picture_costs_one_finding(desk, head_png):
@@ -113,7 +171,7 @@ def test_a_volume_has_its_map_and_slices(desk, nifti, volume):
     assert finding.values["spacing"] == [5, 5, 8]
     folder = desk.home.findings(finding.id)
     names = {entry["name"] for entry in finding.files}
-    assert names == OF_VOLUMES | {"slice-1.png", "slice-2.png", "slice-3.png"}
+    assert names - {"view/regions.nii.gz"} == OF_VOLUMES | {"slice-1.png", "slice-2.png", "slice-3.png"}
     assert all((folder / name).stat().st_size for name in names)
     scan = nibabel.load(folder / "scan.nii.gz")
     assert scan.get_data_dtype() == np.int16

@@ -34,6 +34,8 @@ _WORDS = frozenset(
 _FINDING = re.compile(r"/api/v1/findings/([0-9a-f]{32})(?:/(?:files/(?P<file>.+)|alike))?")
 _UNTOLD = "thumbnail.webp"
 """A list of findings shows all of these: that opens none."""
+OPENED, AHEAD = "finding.open", "finding.prefetch"
+"""Somebody looks at a finding; a page fetches what may be looked at next, and tells so by `?prefetch=1`."""
 _SINGULAR = {"deliveries": "delivery", "studies": "study"}
 _VERBS = {"POST": "create", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
 
@@ -60,7 +62,7 @@ def entry_of(call: Call, noted: Note | None, made: str = "") -> Entry | None:
         return _unsafe(call, made)
     match = _FINDING.fullmatch(call.path)
     if call.method == "GET" and match is not None and match["file"] != _UNTOLD:
-        return Entry("finding.open", match[1], once=True)
+        return Entry(AHEAD if call.is_ahead else OPENED, match[1], once=True)
     return None
 
 

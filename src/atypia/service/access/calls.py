@@ -62,6 +62,11 @@ class Call:
         return self.method in SAFE
 
     @cached_property
+    def is_ahead(self) -> bool:
+        """Whether a page fetches something before anybody looks at it."""
+        return b"prefetch=1" in self.scope.get("query_string", b"").split(b"&")
+
+    @cached_property
     def guarded(self) -> bool:
         """Whether the path is one that not everybody may know."""
         below = any(self.path == top or self.path.startswith(f"{top}/") for top in GUARDED)

@@ -13,7 +13,7 @@ from structlog import get_logger
 
 from atypia.errors import AtypiaError
 from atypia.service.access import logins
-from atypia.service.access.audit import Entry, entry_of
+from atypia.service.access.audit import AHEAD, OPENED, Entry, entry_of
 from atypia.service.access.bodies import Body, BodyRefused, is_stream, is_upload, longest, too_long
 from atypia.service.access.calls import CALLBACK, PROBES, Call, Refusal, is_foreign
 from atypia.service.access.hosts import origin_of
@@ -133,7 +133,7 @@ class Guard:
         if entry is None or not self._access.log.is_due(user, entry, status):
             return None
         written = await self._tell(call, user, entry, status)
-        return _UNTOLD if entry.action == "finding.open" and not written else None
+        return _UNTOLD if entry.action in (OPENED, AHEAD) and not written else None
 
     async def _tell(self, call: Call, user: User | None, entry: Entry, status: int) -> bool:
         try:

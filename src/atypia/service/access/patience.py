@@ -1,4 +1,4 @@
-"""Headers that come one by one, slowly, hold no connection for long."""
+"""Headers that come one by one, slowly, and answers that nobody reads, hold no connection for long."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+UNREAD_SECONDS = 60.0
+
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's HTTP protocol, but the headers of each request must have come in `seconds`."""
+    """uvicorn's HTTP protocol, but the headers of each request must have come in `seconds`.
+
+    A client that reads nothing of what is sent to it for UNREAD_SECONDS is left.
+    """
 
     seconds = 10.0
+    unread_seconds = UNREAD_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -34,7 +41,24 @@ class PatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop()
+        self._is_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait until the client reads on."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it reads."""
+        self._is_read()
+        super().resume_writing()
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _wait(self) -> None:
         self._deadline = self.loop.call_later(self.seconds, self._give_up)

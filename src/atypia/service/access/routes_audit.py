@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AfterValidator, AwareDatetime, BaseModel
 from sqlalchemy import Select, select
 
 from atypia.service.access.routes_session import There
@@ -19,7 +19,7 @@ from atypia.service.access.routes_tokens import Admin
 from atypia.service.api.problems import Problem
 from atypia.service.store.cursor import BadCursor, Sort, page
 from atypia.service.store.database import Store
-from atypia.service.store.models import Audit
+from atypia.service.store.models import Audit, in_utc
 
 router = APIRouter(tags=["access"])
 COLUMNS = ("id", "at", "who", "role", "action", "subject", "status", "address", "details")
@@ -56,8 +56,8 @@ class Filter(BaseModel):
     action: Text = None
     """Its beginning, as `finding.`."""
     subject: Text = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    until: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
 
     def statement(self) -> Select[Any]:
         """Return what selects them."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog import get_logger
 
+from atypia.errors import StoreFailed
 from atypia.service.access.calls import Call, Refusal, misshapen
 from atypia.service.access.headers import secure
 from atypia.service.access.hosts import is_allowed, is_loopback, origin_of, parse_host
@@ -50,7 +53,8 @@ class Shell:
             _log.error("request.failed", kind=type(error).__name__, method=call.method)
             if answer.started:
                 raise ConnectionAbortedError("an answer could not be ended") from None
-            await refuse(call, _FAILED, receive, answer)
+            away = isinstance(error, OperationalError | NoConnection | StoreFailed)
+            await refuse(call, _AWAY if away else _FAILED, receive, answer)
 
     def _too_much(self, call: Call) -> Refusal | None:
         """Refuse headers that are too long; a server may read many at once before it counts."""
@@ -117,6 +121,7 @@ def _is_address(host: str) -> bool:
     return host.startswith("[") or host.replace(".", "").isdecimal()
 
 
+_AWAY = Refusal(503, "Busy", "The database is busy, or does not answer. Try again.", {"Retry-After": "5"})
 _FAILED = Refusal(
     500, "Internal error", "The server could not do this. Try again, or tell its administrator when it was."
 )

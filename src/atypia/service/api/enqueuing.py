@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from atypia.service.api import schemas, shown
 from atypia.service.api.problems import Problem
 from atypia.service.api.serving import Serving
-from atypia.service.store import queue, screeners
+from atypia.service.store import queue, removal, screeners
 from atypia.service.store.models import File, Job, Screener, new_id
 
 
@@ -55,6 +55,7 @@ def enqueue(
                 raise Problem(
                     503, "The queue is full", "Too many jobs wait. Try again later.", {"Retry-After": "30"}
                 )
+            removal.uploads_in_turn(session, removing=False)
             _demand_there(here, what)
             parts: Sequence[list[File] | Path] = [what] if isinstance(what, Path) else what
             jobs = [
@@ -62,11 +63,11 @@ def enqueue(
                 for at, part in enumerate(parts)
             ]
             return [shown.job(job) for job in jobs], True
-    except IntegrityError:  # another request with this key was faster
+    except IntegrityError as error:  # another request with this key was faster, or one that deleted
         with here.store.session() as session:
             known = _known(session, key, print_of)
         if not known:
-            raise
+            raise Problem(409, "The Screener is gone", "It was deleted just now. Name another.") from error
         return known, False
 
 

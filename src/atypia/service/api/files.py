@@ -12,7 +12,7 @@ from atypia.service.api.findings import found
 from atypia.service.api.problems import Problem
 from atypia.service.api.roles import Viewer
 from atypia.service.api.serving import Here
-from atypia.service.work.drawing import draw
+from atypia.service.work.drawing import fetched
 
 router = APIRouter(tags=["findings"])
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -41,12 +41,8 @@ def get_file(
     with here.store.session() as session:
         row = found(session, finding)
         entry = next((one for one in row.files if one.get("name") == name), None)
-    try:
-        path = draw(here.home, row, name) if entry is not None else None
-    except FileNotFoundError:
-        path = None
-    if entry is None or path is None:
-        raise Problem(404, "No such file", "The finding has no file of this name; see its `files`.")
+    if entry is None:
+        raise _none()
     media_type = str(entry["media_type"])
     tag = f'"{finding}-{entry["bytes"] or 0:x}"'
     headers = {"Cache-Control": FOR_EVER, "ETag": tag}
@@ -54,13 +50,25 @@ def get_file(
         headers["Content-Encoding"], media_type = "gzip", "application/octet-stream"
     if _has(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
+    try:
+        file = fetched(here.home, row, name)
+    except FileNotFoundError as error:
+        raise _none() from error
+    disposition = "inline" if media_type.startswith(INLINE) else "attachment"
+    if isinstance(file, bytes):
+        headers["Content-Disposition"] = f'{disposition}; filename="{name}"'
+        return Response(file, headers=headers, media_type=media_type)
     return FileResponse(
-        path,
+        file,
         headers=headers,
         media_type=media_type,
         filename=name.rpartition("/")[2],
-        content_disposition_type="inline" if media_type.startswith(INLINE) else "attachment",
+        content_disposition_type=disposition,
     )
+
+
+def _none() -> Problem:
+    return Problem(404, "No such file", "The finding has no file of this name; see its `files`.")
 
 
 def _has(tags: str, tag: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -16,6 +15,7 @@ from atypia.service.api.serving import Here
 from atypia.service.store import events, removal
 from atypia.service.store.findings import Filter, list_findings, neighbours
 from atypia.service.store.models import Finding, Screener, now
+from atypia.service.work.drawing import fetched
 
 router = APIRouter(tags=["findings"])
 Share = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]
@@ -35,7 +35,7 @@ def list_of_findings(
     kind: schemas.FindingKind | None = None,
     p_min: Share = None,
     p_max: Share = None,
-    since: datetime | None = None,
+    since: schemas.Time | None = None,
     q: Annotated[
         str | None,
         Query(max_length=200, pattern="^[^\\x00]*$", description="Text in label, plane, sequence."),
@@ -55,7 +55,7 @@ def list_of_findings(
         kind,
         p_min,
         p_max,
-        _with_zone(since),
+        since,
         q,
     )
     with here.store.session() as session:
@@ -107,7 +107,8 @@ def alike_of(
     if row.kind != "picture":
         raise Problem(404, "Not of volumes", "Healthy scans that look alike are told of pictures alone.")
     try:
-        nearest = alike.alike(here.home, sha256, here.home.findings(row.id) / alike.PREPARED, n)
+        prepared = fetched(here.home, row, alike.PREPARED)
+        nearest = alike.alike(here.home, sha256, prepared, n)
     except FileNotFoundError as error:
         raise Problem(
             404,
@@ -129,8 +130,3 @@ def found(session: Session, finding: str) -> Finding:
 def _shown(session: Session, finding: str) -> schemas.Finding:
     row = found(session, finding)
     return shown.finding(row, *neighbours(session, row))
-
-
-def _with_zone(time: datetime | None) -> datetime | None:
-    """Take a time without a zone as UTC."""
-    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time

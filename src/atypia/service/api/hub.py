@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 
 from anyio.to_thread import run_sync
-from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 
 EVERY_S = 0.25
@@ -112,7 +111,7 @@ class Hub:
             idle = 0
             try:
                 found = await run_sync(self._read, self.last)
-            except SQLAlchemyError as error:  # the database is away: pages wait, and are told later
+            except Exception as error:  # as a database that is away: pages wait, and are told later
                 _log.warning("events.unreadable", kind=type(error).__name__)
                 continue
             for told in found:

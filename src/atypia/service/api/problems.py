@@ -10,6 +10,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from structlog import get_logger
 
@@ -68,6 +70,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(OSError, _of_system)
     app.add_exception_handler(AtypiaError, _of_atypia)
+    app.add_exception_handler(SQLAlchemyError, _of_database)
     app.add_exception_handler(Exception, _of_anything)
 
 
@@ -119,10 +122,28 @@ def _of_atypia(request: Request, error: Exception) -> Response:
     if isinstance(error, OutputError):
         return problem_response(507, "No room left", NO_ROOM, None, request.url.path)
     if isinstance(error, StoreFailed):
-        return problem_response(
-            503, "Busy", "The database is busy. Try again.", {"Retry-After": "5"}, request.url.path
-        )
+        return _busy(request)
     return _of_anything(request, error)
+
+
+def _of_database(request: Request, error: Exception) -> Response:
+    """Tell of a database that is full, locked or away; its message holds what was to be written."""
+    if "disk is full" in str(getattr(error, "orig", "")):
+        return problem_response(507, "No room left", NO_ROOM, None, request.url.path)
+    if isinstance(error, OperationalError | NoConnection):
+        _log.error("database.failed", kind=type(error).__name__, method=request.method)
+        return _busy(request)
+    return _of_anything(request, error)
+
+
+def _busy(request: Request) -> Response:
+    return problem_response(
+        503,
+        "Busy",
+        "The database is busy, or does not answer. Try again.",
+        {"Retry-After": "5"},
+        request.url.path,
+    )
 
 
 def _of_anything(request: Request, error: Exception) -> Response:

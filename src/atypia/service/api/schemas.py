@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from atypia.service.store.models import in_utc
 
 JobState = Literal["receiving", "queued", "running", "done", "failed", "cancelled"]
 JobKind = Literal["upload", "path", "study"]
@@ -25,6 +27,8 @@ Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows of a page, at most.")]
 Text = Annotated[str, StringConstraints(max_length=2000, pattern="^[^\\x00]*$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern="^[^\\x00-\\x1f\\x7f]+$")]
+Time = Annotated[datetime, AfterValidator(in_utc)]
+"""A time that is asked for; one without a zone is taken as UTC."""
 Item = TypeVar("Item")
 
 

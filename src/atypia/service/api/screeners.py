@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy import exists, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from atypia.errors import ArtefactError
@@ -104,20 +105,26 @@ def change_screener(
 @router.delete("/screeners/{screener}", status_code=204, responses={409: {"model": schemas.ProblemDetails}})
 def delete_screener(here: Here, _user: Admin, screener: schemas.InPath) -> None:
     """Delete a Screener that no job and no finding needs; retire it else."""
-    with here.store.write() as session:
-        row = found(session, screener)
-        for column in (Job.screener, Finding.screener):
-            if session.scalar(select(exists().where(column == row.id))):
-                raise Problem(
-                    409,
-                    "The Screener is needed",
-                    "Jobs or findings are of it. Retire it, or delete those first.",
-                )
-        session.execute(update(Screener).where(Screener.replaces == row.id).values(replaces=None))
-        sha256 = row.sha256
-        events.emit(session, "screener", row.id)
-        session.delete(row)
-    here.home.discard(here.home.screener(sha256))
+    try:
+        with here.store.write() as session:
+            row = found(session, screener)
+            for column in (Job.screener, Finding.screener):
+                if session.scalar(select(exists().where(column == row.id))):
+                    raise _needed()
+            session.execute(update(Screener).where(Screener.replaces == row.id).values(replaces=None))
+            sha256 = row.sha256
+            events.emit(session, "screener", row.id)
+            session.delete(row)
+            session.flush()
+            here.home.discard(here.home.screener(sha256))  # within, lest one that is added now loses its file
+    except IntegrityError as error:  # a job that was made just now
+        raise _needed() from error
+
+
+def _needed() -> Problem:
+    return Problem(
+        409, "The Screener is needed", "Jobs or findings are of it. Retire it, or delete those first."
+    )
 
 
 @router.post(
@@ -202,6 +209,8 @@ def _add(here: Serving, form: Form[Path]) -> tuple[schemas.Screener, bool]:
         row = screeners.register(session, sha256, told, name=_printable(name), size=size, default=default)
         row.retired = False
         session.flush()
+        if not here.home.screener(sha256).is_file():  # removed meanwhile, by whoever deleted it
+            raise Problem(503, "The Screener is gone", "It was deleted just now. Send it again.")
         return _shown(session, here, row), fresh
 
 

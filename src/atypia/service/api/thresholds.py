@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
 import numpy as np
@@ -134,9 +135,12 @@ def _threshold(row: Screener) -> Threshold:
 def _with_rule(row: Screener, rule: str, parameter: float | None) -> Threshold:
     assert rule in RULES
     try:
-        return thresholds.with_rule(row, rule, parameter)
+        found = thresholds.with_rule(row, rule, parameter)
     except (BadOption, NotEnoughScans) as error:
         raise Problem(422, "This threshold cannot be", str(error)) from error
+    if not all(math.isfinite(one.value) for one in (found, *found.parts.values())):
+        raise Problem(422, "This threshold cannot be", "It is beyond all numbers. Take a smaller parameter.")
+    return found
 
 
 def _in_use(row: Screener) -> Screener:

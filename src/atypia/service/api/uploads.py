@@ -24,6 +24,8 @@ from atypia.service.store.models import File
 router = APIRouter(tags=["jobs"])
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 RESULTS = ("seg", "sr", "sc")
+NO_SCAN = 415
+"""The problem then has `file`, the place, from 0, of the file that is none: the others can be sent again."""
 _FORM = {
     "type": "object",
     "required": ["files"],
@@ -103,8 +105,11 @@ async def _of_upload(request: Request, here: Serving, by: str, key: str | None, 
             raise Problem(422, "No files", "Expected at least one part with a file, called files; got none.")
         wish = _wish(form, split)
         jobs, fresh = await run_sync(enqueue, here, by, key, wish, _files(form, wish.split, here))
-    except BaseException:
+    except BaseException as error:
         await run_sync(_forget, here, [(one.sha256, one.suffix) for one in form.files])
+        if isinstance(error, intake.Refused) and error.status == NO_SCAN:
+            place = len(form.files)
+            raise Problem(error.status, error.title, error.detail, file=place) from error
         raise
     here.meters.uploaded(form.size, len(form.files))
     return _answer(here, jobs, fresh, wish.split)
@@ -115,7 +120,8 @@ async def _of_path(request: Request, here: Serving, by: str, key: str | None) ->
         asked = schemas.PathJob.model_validate_json(await request.body())
     except ValidationError as error:
         told = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
+            ": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"])))
+            for one in error.errors(include_input=False)
         )
         raise Problem(422, "The request is not as it must be", told) from error
     path = await run_sync(intake.allowed, here.settings.roots, asked.path)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, false, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from atypia.service.store.models import Utc
+from atypia.service.store.models import Utc, in_utc
 
 Row = TypeVar("Row")
 
@@ -126,7 +126,7 @@ def _typed(value: Any, column: InstrumentedAttribute[Any]) -> Any:
         found = datetime.fromisoformat(value)
         if found.tzinfo is None:
             raise ValueError("expected a time with a zone")
-        return found
+        return in_utc(found)
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError("expected a number")

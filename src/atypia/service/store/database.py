@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from atypia.errors import BadOption, StoreFailed
@@ -75,11 +75,20 @@ class Store:
                 if self.dialect == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
                 bring_up(connection)
-        except OperationalError as error:
-            raise StoreFailed(
+        except DatabaseError as error:
+            raise self.failure(error) from error
+
+    def failure(self, error: SQLAlchemyError) -> StoreFailed:
+        """Return what is told where the database cannot be used at all."""
+        if _is_away(error):
+            return StoreFailed(
                 f"{self.told}: expected a database that answers, received: {_cause(error)}. "
                 "Check that it runs, its address, and that this user may make tables there."
-            ) from error
+            )
+        return StoreFailed(
+            f"{self.told}: expected a database of Atypia, received: {_cause(error)}. It is damaged, or "
+            "another program's: put back a copy, or name another --data or --database."
+        )
 
     def answers(self) -> bool:
         """Tell whether the database answers."""
@@ -145,5 +154,10 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-def _cause(error: OperationalError) -> str:
-    return str(error.orig).strip().splitlines()[0] if error.orig is not None else "no answer"
+def _is_away(error: SQLAlchemyError) -> bool:
+    return isinstance(error, OperationalError) and "already exists" not in str(error.orig)
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    said = str(getattr(error, "orig", None) or "").strip()
+    return said.splitlines()[0] if said else "no answer"

@@ -38,6 +38,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def in_utc(time: datetime) -> datetime:
+    """Return a time in UTC, one without a zone as if it were; raise ValueError for one that has none there.
+
+    >>> in_utc(datetime.fromisoformat("2026-01-01T01:00+01:00")).isoformat()
+    '2026-01-01T00:00:00+00:00'
+    """
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("expected a time within the years 1 to 9999, in UTC") from error
+
+
 class Utc(TypeDecorator[datetime]):
     """A time in UTC; SQLite keeps none of the zone, so it is put back."""
 

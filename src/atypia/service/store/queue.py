@@ -8,7 +8,9 @@ its own in the transaction that ends the job.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
@@ -22,6 +24,21 @@ TOGETHER = 16
 
 class Lost(Exception):
     """A job is no longer whose it was: it was cancelled, deleted, or claimed by another."""
+
+
+@dataclass(frozen=True)
+class Alike:
+    """What jobs of few pictures have in common that can be judged together."""
+
+    screener: str
+    judge_all: bool
+
+    @classmethod
+    def of(cls, job: Job) -> Self | None:
+        """Return it of a job that was not begun before; None for one that is judged alone."""
+        if not job.weight or job.attempts:
+            return None
+        return cls(job.screener, bool(job.options.get("judge_all", False)))
 
 
 def enqueue(session: Session, job: Job) -> Job:
@@ -42,17 +59,25 @@ def received(session: Session, job: Job) -> None:
     events.emit(session, "job", job.id, job.id)
 
 
-def claim(session: Session, owner: str, lease_s: float, limit: int = TOGETHER, tries: int = 3) -> list[Job]:
+def claim(
+    session: Session,
+    owner: str,
+    lease_s: float,
+    limit: int = TOGETHER,
+    tries: int = 3,
+    like: Alike | None = None,
+) -> list[Job]:
     """Take the next job; where it is of few pictures, more such of the same Screener, up to `limit` pictures.
 
-    Empty where nothing waits. A job that was begun before comes alone, so that one that kills its worker
-    takes no other with it. `session` is one to write with.
+    Empty where nothing waits, or where the next one is not `like` those that its worker is at. A job that was
+    begun before comes alone, so that one that kills its worker takes no other with it. `session` is one to
+    write with.
     """
     first = session.scalars(_next(_free(tries)).limit(1)).first()
-    if first is None:
+    if first is None or (like is not None and like != Alike.of(first)):
         return []
-    taken, room = [first], limit - first.weight
-    if first.weight and first.attempts == 0 and room > 0:
+    taken, room, kind = [first], limit - first.weight, Alike.of(first)
+    if kind is not None and room > 0:
         alike = and_(
             _free(tries),
             Job.attempts == 0,
@@ -61,7 +86,7 @@ def claim(session: Session, owner: str, lease_s: float, limit: int = TOGETHER, t
             Job.weight.between(1, room),
         )
         for job in session.scalars(_next(alike).limit(room)):
-            if job.weight <= room and _same_options(job, first):
+            if job.weight <= room and kind == Alike.of(job):
                 taken.append(job)
                 room -= job.weight
     for job in taken:
@@ -79,10 +104,6 @@ def _free(tries: int) -> ColumnElement[bool]:
 def _next(which: ColumnElement[bool]) -> Select[Job]:
     order = (Job.priority.desc(), Job.created, Job.id)
     return select(Job).where(which).order_by(*order).with_for_update(skip_locked=True)
-
-
-def _same_options(one: Job, other: Job) -> bool:
-    return bool(one.options.get("judge_all", False)) == bool(other.options.get("judge_all", False))
 
 
 def _take(session: Session, job: Job, owner: str, lease_s: float) -> None:
@@ -162,9 +183,10 @@ def cancel(session: Session, job: str) -> bool:
 
 
 def sweep(session: Session, tries: int = 3) -> list[str]:
-    """Fail the jobs whose tries are used up and whose worker is gone; return their identifiers."""
-    gone = and_(Job.state == "running", Job.lease_until < now(), Job.attempts >= tries)
-    failed = list(session.scalars(select(Job).where(gone).with_for_update(skip_locked=True)))
+    """Fail the jobs whose tries are used up and that no worker is at; return their identifiers."""
+    gone = or_(Job.state == "queued", and_(Job.state == "running", Job.lease_until < now()))
+    asked = select(Job).where(gone, Job.attempts >= tries)
+    failed = list(session.scalars(asked.with_for_update(skip_locked=True)))
     for job in failed:
         job.error = (
             f"The worker ended {job.attempts} times while it judged this job. Its scans may be too large for "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from atypia.service.home import Home
@@ -14,6 +14,7 @@ from atypia.service.store.database import Store
 from atypia.service.store.models import File, Finding, Job
 
 _AT_ONCE = 200
+_UPLOADS = 7_203_120  # any number: the lock that those who take and remove uploads take turns with
 
 
 @dataclass
@@ -57,13 +58,25 @@ def remove_finding(session: Session, finding: Finding) -> Removed:
     return Removed([identifier])
 
 
+def uploads_in_turn(session: Session, *, removing: bool) -> None:
+    """Wait, so that nobody makes a job of an upload while another, by the same content, removes it.
+
+    Until the transaction ends. On SQLite one writes at a time anyway; on PostgreSQL many may make jobs at
+    once, or one remove uploads. Whoever makes a job looks afterwards whether its uploads are there.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        lock = "pg_advisory_xact_lock" if removing else "pg_advisory_xact_lock_shared"
+        session.execute(text(f"SELECT {lock}(:key)"), {"key": _UPLOADS})
+
+
 def clear(store: Store, home: Home, gone: Removed) -> None:
     """Remove files whose rows are gone. Call it outside of any session."""
     for finding in gone.findings:
         home.discard(home.findings(finding))
     uploads = list(dict.fromkeys(gone.uploads))
     for start in range(0, len(uploads), _AT_ONCE):
-        with store.write() as session:  # so that nobody makes a job of an upload while it is removed
+        with store.write() as session:
+            uploads_in_turn(session, removing=True)
             for path in _unneeded(session, home, uploads[start : start + _AT_ONCE]):
                 home.discard(path)
 

@@ -53,10 +53,10 @@ def _environment() -> dict[str, str]:
 
 
 def keep(home: Home, file: Path) -> str:
-    """Copy a file to where Screeners lie, by its hash, and return that."""
+    """Copy a file to where Screeners lie, by its hash, and return that; replace one that is damaged there."""
     sha256 = hash_of(file)
     place = home.screener(sha256)
-    if not place.exists():
+    if not place.exists() or hash_of(place) != sha256:
         fresh = home.fresh()
         try:
             shutil.copyfile(file, fresh)

@@ -1,83 +1,78 @@
-"""What is drawn of a finding when somebody first asks for it: the heat over the scan, and its page."""
+"""The files of a finding as they are fetched: what lies in its folder, or what is made of what is kept there.
+
+What is made is not stored: browsers keep it for ever, and the folder of a finding is never written to again.
+"""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 
-from atypia.atomic import write_whole
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.scan import Finding as Found
-from atypia.scan import Image
 from atypia.service.home import Home
 from atypia.service.store.models import Finding
-from atypia.service.work.picture_files import unpacked
-from atypia.writing.heatmap import write_heatmap
+from atypia.service.work.kept import NAME, Kept, kept_in
+from atypia.service.work.picture_files import MADE, png
+from atypia.writing.heatmap import heatmap_png
 
 LISTED = 15
 
 
-def draw(home: Home, finding: Finding, name: str) -> Path:
-    """Draw a file of a finding's row unless it is there, and return its path.
+def fetched(home: Home, finding: Finding, name: str) -> Path | bytes:
+    """Return where a file of a finding's row lies, or its content where it is made when asked for.
 
-    Raises FileNotFoundError for one that cannot be drawn, OutputError where there is no room.
+    Raises FileNotFoundError for one that is not there.
     """
     if name not in {entry["name"] for entry in finding.files}:
         raise FileNotFoundError(name)
-    path = home.findings(finding.id) / name
-    if not path.is_file():
-        if name not in _DRAWN or not path.parent.is_dir():
-            raise FileNotFoundError(name)
-        _DRAWN[name](finding, path)
-    return path
+    folder = home.findings(finding.id)
+    if (folder / name).is_file():
+        return folder / name
+    if name not in MADE and name not in _DRAWN:
+        raise FileNotFoundError(name)
+    try:
+        kept = kept_in(folder / NAME)
+    except ValueError as error:
+        raise FileNotFoundError(name) from error
+    if name in _DRAWN:
+        return _DRAWN[name](finding, kept)
+    clear, full = finding.values["heat_scale"]
+    return MADE[name][1](kept, (clear, full))
 
 
-def _overlay(finding: Finding, path: Path) -> None:
-    folder = path.parent
-    grey = np.asarray(PIL.Image.open(folder / "scan.png"), np.float32)
-    mask = folder / "mask.png"
+def _overlay(finding: Finding, kept: Kept) -> bytes:
     found = Found(
         finding.label,
         finding.score if finding.score is not None else float("nan"),
         finding.p_value if finding.p_value is not None else float("nan"),
         finding.flagged,
         finding.threshold if finding.threshold is not None else float("nan"),
-        heatmap=_heat(finding, folder),
-        region_map=np.asarray(PIL.Image.open(mask), np.uint8) if mask.is_file() else None,
+        heatmap=kept.heat,
+        region_map=kept.regions,
         unfit=finding.unfit,
     )
     clear, full = finding.values["heat_scale"]
-    write_heatmap(found, grey, path, scale=(clear, full))
+    return heatmap_png(found, kept.grey.astype(np.float32), scale=(clear, full))
 
 
-def _heat(finding: Finding, folder: Path) -> Image:
-    height, width = finding.values["map"]["shape"]
-    return unpacked((folder / "map.bin.gz").read_bytes(), (height, width))
-
-
-def _page(finding: Finding, path: Path) -> None:
+def _page(finding: Finding, kept: Kept) -> bytes:
     from atypia.report.page import render  # here, because few pages are asked for, and it is slow to load
 
-    overlay = path.with_name("overlay.png")
-    if not overlay.is_file():
-        _overlay(finding, overlay)
-    pictures = [
-        (words, _address(path.with_name(name)))
-        for words, name in (("The scan", "scan.png"), ("Its map over it", "overlay.png"))
-    ]
+    drawn = (("The scan", png(kept.grey)), ("Its map over it", _overlay(finding, kept)))
     page = render(
         "picture.html.jinja",
         package="atypia.service.work",
         found=finding,
         lead=lead(finding),
-        pictures=pictures,
+        pictures=[(words, _address(picture)) for words, picture in drawn],
         regions=finding.values.get("regions", [])[:LISTED],
         notice=RESEARCH_USE_ONLY,
     )
-    write_whole(path, page)
+    return page.encode("utf-8", "backslashreplace")
 
 
 def lead(finding: Finding) -> str:
@@ -93,10 +88,8 @@ def lead(finding: Finding) -> str:
     )
 
 
-def _address(path: Path) -> str:
-    from base64 import b64encode
-
-    return f"data:image/png;base64,{b64encode(path.read_bytes()).decode('ascii')}"
+def _address(picture: bytes) -> str:
+    return f"data:image/png;base64,{b64encode(picture).decode('ascii')}"
 
 
-_DRAWN: dict[str, Callable[[Finding, Path], None]] = {"overlay.png": _overlay, "report.html": _page}
+_DRAWN: dict[str, Callable[[Finding, Kept], bytes]] = {"overlay.png": _overlay, "report.html": _page}

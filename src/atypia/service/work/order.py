@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from atypia.service.home import Home
 from atypia.service.settings import Settings
-from atypia.service.store import events, queue
+from atypia.service.store import events, queue, removal
 from atypia.service.store.database import Store
 from atypia.service.store.models import ENDED, File, Finding, Job, Screener, now
 
@@ -57,17 +57,21 @@ def _remove_unknown(
 ) -> None:
     """Remove those of these files, or folders, whose names up to the first dot stand in no row."""
     while some := {path.name.partition(".")[0]: path for path in islice(paths, _SEVERAL)}:
-        with store.session() as session:
+        with store.write() as session:  # so that nobody needs one of them meanwhile
+            removal.uploads_in_turn(session, removing=True)
             known = set(session.scalars(select(column).where(column.in_(some))))
-        for name in some.keys() - known:
-            home.discard(some[name])
+            for name in some.keys() - known:
+                home.discard(some[name])
 
 
 def _discard_judged(store: Store, home: Home) -> None:
     """Remove uploads whose jobs have all ended."""
-    with store.session() as session:
-        going = select(File.sha256).join(Job, Job.id == File.job).where(Job.state.not_in(ENDED))
-        asked = select(File.sha256, File.suffix).where(File.sha256.not_in(going)).distinct()
-        ended = [(sha256, suffix) for sha256, suffix in session.execute(asked)]
-    for sha256, suffix in ended:
-        home.discard(home.upload(sha256, suffix))
+    paths = (path for part in home.uploads.iterdir() for path in part.iterdir())
+    while some := {path.name.partition(".")[0]: path for path in islice(paths, _SEVERAL)}:
+        asked = select(File.sha256, Job.state).join(Job, Job.id == File.job).where(File.sha256.in_(some))
+        with store.write() as session:
+            removal.uploads_in_turn(session, removing=True)
+            states = session.execute(asked.distinct()).all()
+            going = {sha256 for sha256, state in states if state not in ENDED}
+            for sha256 in {sha256 for sha256, _ in states} - going:
+                home.discard(some[sha256])

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from dataclasses import dataclass
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import BoundedSemaphore
 from types import FrameType
 
 import structlog
@@ -18,11 +18,15 @@ from atypia.service.home import Home
 from atypia.service.settings import Settings
 from atypia.service.store.database import Store
 from atypia.service.store.screeners import default_of
-from atypia.service.telling import tell_in_json
+from atypia.service.telling import place_of, tell_in_json, without_words
 from atypia.service.work.held import Held
 from atypia.service.work.worker import Worker
 
 POLL_SECONDS = 0.5
+PAUSE_SECONDS = 2.0
+GIVE_WAY_SECONDS = 1.0
+FAILED = 71
+"""The exit code of a worker that met what it should not."""
 _log = structlog.get_logger("atypia.worker")
 
 
@@ -36,9 +40,14 @@ class Task:
     parent: int
 
 
-def run(task: Task, wake: Event) -> None:
+def run(task: Task, wake: BoundedSemaphore) -> None:
     """Judge what waits until a signal comes, or the process that started this one is gone."""
     tell_in_json(task.settings.log_level)
+    with without_words():
+        _run(task, wake)
+
+
+def _run(task: Task, wake: BoundedSemaphore) -> None:
     home = Home(task.settings.data)
     os.environ.setdefault("ATYPIA_KEY", str(home.path / "group.key"))  # rather than one of this user's
     store = Store(task.settings.database, home)
@@ -53,10 +62,25 @@ def run(task: Task, wake: Event) -> None:
     _make_ready(worker, store)
     _look_alike(worker, store, home, task.settings)
     while not worker.stop.is_set():
-        if not worker.once():
-            wake.wait(POLL_SECONDS)
-            wake.clear()
+        if not _once(worker):
+            wake.acquire(timeout=POLL_SECONDS)
     store.close()
+
+
+def _once(worker: Worker) -> int:
+    """Judge what waits; a database that is away, or a disk that is full, may be better after a while.
+
+    Whatever else is raised ends the process, without its words, and the supervisor starts another.
+    """
+    try:
+        return worker.once()
+    except (SQLAlchemyError, AtypiaError, OSError) as error:
+        _log.error("nothing taken", error=type(error).__name__)
+        worker.stop.wait(PAUSE_SECONDS)
+        return 0
+    except Exception as error:
+        _log.error("worker failed", error=type(error).__name__, where=place_of(error.__traceback__))
+        raise SystemExit(FAILED) from None
 
 
 def _watch(parent: int) -> None:
@@ -85,7 +109,7 @@ def _make_ready(worker: Worker, store: Store) -> None:
 def _look_alike(worker: Worker, store: Store, home: Home, settings: Settings) -> None:
     """Have the healthy scans kept that are shown beside others, for the default Screener, in a thread.
 
-    Judging does not wait for it, and goes on where it fails.
+    Judging does not wait for it, comes first, and goes on where it fails.
     """
 
     def keep() -> None:
@@ -93,7 +117,9 @@ def _look_alike(worker: Worker, store: Store, home: Home, settings: Settings) ->
             told = _default(store)
             if told is not None and not alike.is_there(home, told[1]):
                 screener = Held(home, 1).get(*told).screener
-                alike.ensure(home, told[1], screener, settings.healthy)
+                alike.ensure(
+                    home, told[1], screener, settings.healthy, lambda: worker.idle.wait(GIVE_WAY_SECONDS)
+                )
         except Exception as error:
             _log.warning("no healthy scans are shown beside others", error=type(error).__name__)
 

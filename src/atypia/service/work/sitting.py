@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,20 @@ class Outcome:
     left: int = 0
     findings: list[Finding] = field(default_factory=list)
     failed: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A part with the outcome that it belongs to, and how many pixels its picture has, 0 for a slice."""
+
+    outcome: Outcome
+    part: Part | None
+    pixels: int = 0
+
+    @property
+    def row(self) -> Row | None:
+        """What is to be judged of it."""
+        return None if self.part is None else self.part.row
 
 
 _Adding = Callable[["Sitting", Outcome, Part, Row, Any], None]
@@ -87,52 +103,72 @@ class Sitting:
         """Return where the files of a finding lie until they are put in their place."""
         return self._files / finding.id
 
-    def judged(self, jobs: Sequence[JobOfWork]) -> Iterator[Outcome]:
+    def judged(self, jobs: Iterable[JobOfWork]) -> Iterator[Outcome]:
         """Yield the outcome of a job after each of its pictures and slices; the last time with none `left`.
 
-        A job that cannot be done has the reason in `failed`; the others go on. What stops all of them, as a
-        detector that fails, is raised.
+        Jobs are taken as they are needed, a few ahead; all of them judge all, or none. A job that cannot be
+        done has the reason in `failed`; the others go on. What stops all of them, as a detector that fails,
+        is raised.
         """
-        parts: list[tuple[Outcome, Part]] = []
+        for run in _runs(self._placed(jobs)):
+            yield from self._found(run)
+
+    def _placed(self, jobs: Iterable[JobOfWork]) -> Iterator[_Placed]:
+        """Yield the parts of each job, each with its outcome; one without a part for a job that has none."""
         for job in jobs:
             outcome = Outcome(job)
             try:
-                mine = [(outcome, part) for part in self._gatherer.parts(job)]
+                parts = list(self._gatherer.parts(job))
             except (Refused, AtypiaError, OSError) as error:
-                outcome.failed, mine = error, []
-            outcome.total = outcome.left = len(mine)
-            parts += mine
-            if not mine:
-                yield outcome
-        for run in _runs([self._checked(one) for one in parts]):
-            yield from self._found(run)
+                outcome.failed, parts = error, []
+            outcome.total = outcome.left = len(parts)
+            yield from (self._checked(outcome, part) for part in parts)
+            if not parts:
+                yield _Placed(outcome, None)
 
-    def _found(self, run: Sequence[tuple[Outcome, Part]]) -> Iterator[Outcome]:
-        judge_all = any(outcome.job.judge_all for outcome, _ in run)  # the same for all that come together
-        with_rows = [part.row for _, part in run if part.row is not None]
-        findings = self._holding.screener.score(with_rows, pictures=True, p_maps=True, judge_all=judge_all)
+    def _found(self, run: Iterator[_Placed]) -> Iterator[Outcome]:
+        given: deque[_Placed] = deque()
         volumes = _Volumes(self)
-        for outcome, part in run:
-            found = None if part.row is None else next(findings)
-            if outcome.failed is None and self._wanted(outcome.job.id):
-                self._add(outcome, part, found, volumes)
-            outcome.left -= 1
-            if not outcome.left:
-                volumes.finish()
-            yield outcome
-        next(findings, None)  # ends its threads
+        first = next(run, None)
+        if first is None:
+            return
+
+        def rows() -> Iterator[Row]:
+            for placed in chain([first], run):
+                given.append(placed)
+                if placed.row is not None:
+                    yield placed.row
+
+        judge_all = first.outcome.job.judge_all
+        score = self._holding.screener.score
+        for found in score(rows(), pictures=True, p_maps=True, judge_all=judge_all):
+            while given[0].row is None:
+                yield self._done(given.popleft(), None, volumes)
+            yield self._done(given.popleft(), found, volumes)
+        while given:
+            yield self._done(given.popleft(), None, volumes)
         volumes.finish()
 
-    def _checked(self, placed: tuple[Outcome, Part]) -> tuple[Outcome, Part]:
+    def _done(self, placed: _Placed, found: Found | None, volumes: _Volumes) -> Outcome:
+        outcome, part = placed.outcome, placed.part
+        if part is None:
+            return outcome
+        if outcome.failed is None and self._wanted(outcome.job.id):
+            self._add(outcome, part, found, volumes)
+        outcome.left -= 1
+        if not outcome.left:
+            volumes.finish()
+        return outcome
+
+    def _checked(self, outcome: Outcome, part: Part) -> _Placed:
         """Let a picture that is too large to be judged be one that cannot be read."""
-        outcome, part = placed
         if part.row is None or part.row.slice is not None or is_volume(part.row.path):
-            return placed
+            return _Placed(outcome, part)
         most = self._settings.limits.picture_pixels
         if (size := pixels_of(part.row)) > most:
             error = f"{part.label}: expected at most {most} pixels, received {size}. Send it reduced."
-            return outcome, Part(part.label, part.file, error=error, source=part.source)
-        return placed
+            return _Placed(outcome, Part(part.label, part.file, error=error, source=part.source))
+        return _Placed(outcome, part, size)
 
     def _add(self, outcome: Outcome, part: Part, found: Found | None, volumes: _Volumes) -> None:
         if part.row is None or found is None:
@@ -151,9 +187,7 @@ class Sitting:
         if found.heatmap is None:
             return
         folder.mkdir(mode=PRIVATE)
-        scan = read_row(row).pixels
-        scale = self._holding.screener.heat_scale
-        finding.files = [one.values() for one in write_picture(found, scan, folder, scale)]
+        finding.files = [one.values() for one in write_picture(found, read_row(row).pixels, folder)]
 
     @_noting_failure
     def add_volume(self, outcome: Outcome, part: Part, row: Row, found: VolumeFinding) -> None:
@@ -208,20 +242,27 @@ class _Volumes:
         self._sitting.add_volume(outcome, part, row, done)
 
 
-def _runs(parts: Sequence[tuple[Outcome, Part]]) -> Iterator[list[tuple[Outcome, Part]]]:
-    """Part what is to be judged where the pictures of one call would be too large together."""
-    run: list[tuple[Outcome, Part]] = []
-    pixels = 0
-    for placed in parts:
-        row = placed[1].row
-        size = 0 if row is None or row.slice is not None else pixels_of(row)
-        if run and size > AT_ONCE // 64 and pixels + size > AT_ONCE:
-            yield run
-            run, pixels = [], 0
-        run.append(placed)
-        pixels += size if size > AT_ONCE // 64 else 0
-    if run:
-        yield run
+def _runs(parts: Iterator[_Placed]) -> Iterator[Iterator[_Placed]]:
+    """Part what is to be judged where the pictures of one call would be too large together.
+
+    Each run is to be read to its end before the next.
+    """
+    ahead = deque[_Placed]()
+
+    def run() -> Iterator[_Placed]:
+        pixels = 0
+        while (placed := ahead.popleft() if ahead else next(parts, None)) is not None:
+            large = placed.pixels if placed.pixels > AT_ONCE // 64 else 0
+            if pixels and pixels + large > AT_ONCE:
+                ahead.append(placed)
+                return
+            pixels += large
+            yield placed
+
+    while True:
+        yield run()
+        if not ahead:
+            return
 
 
 def pixels_of(row: Row) -> int:

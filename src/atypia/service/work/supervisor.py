@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from uuid import uuid4
@@ -13,6 +14,7 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from atypia.errors import AtypiaError
 from atypia.processors import usable
 from atypia.service.home import Home
 from atypia.service.settings import Settings
@@ -49,7 +51,8 @@ class Supervisor:
     def __init__(self, settings: Settings, store: Store, home: Home) -> None:
         self._settings, self._store, self._home = settings, store, home
         self._context = multiprocessing.get_context("spawn")
-        self._wakers = [self._context.Event() for _ in range(workers_of(settings))]
+        # Not events: to set one waits for all that wait for it, also for a process that was killed meanwhile.
+        self._wakers = [self._context.BoundedSemaphore(1) for _ in range(workers_of(settings))]
         self._places = [_Place(number) for number in range(len(self._wakers))]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
@@ -81,7 +84,8 @@ class Supervisor:
     def wake(self) -> None:
         """Tell the workers that something waits."""
         for waker in self._wakers:
-            waker.set()
+            with suppress(ValueError):  # it was told already
+                waker.release()
 
     def stop(self) -> None:
         """Let the workers give back what they have begun, and end them, within GRACE_SECONDS."""
@@ -104,7 +108,11 @@ class Supervisor:
     def _watch(self) -> None:
         while not self._stop.is_set():
             for one in self._places:
-                self._look(one)
+                try:
+                    self._look(one)
+                except OSError as error:  # no memory or handle for another process: there may be, later
+                    one.again = time.monotonic() + _LONGEST_WAIT
+                    _log.error("worker not started", worker=one.number, error=type(error).__name__)
             self._order()
             self._stop.wait(_LOOK_SECONDS)
 
@@ -135,7 +143,7 @@ class Supervisor:
         try:
             with self._store.write() as session:
                 queue.abandoned(session, owner)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, AtypiaError) as error:
             _log.warning("jobs of a worker are free only when their leases end", error=type(error).__name__)
         self.wake()
 
@@ -148,7 +156,7 @@ class Supervisor:
             if moment - self._cleared > _CLEAR_SECONDS:
                 self._cleared = moment
                 clear_away(self._settings, self._store, self._home)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, AtypiaError, OSError) as error:
             _log.warning("not put in order", error=type(error).__name__)
 
 

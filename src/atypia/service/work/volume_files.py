@@ -13,11 +13,14 @@ from atypia.reading.volume import Grid, Volume
 from atypia.reading.volumes import open_volume
 from atypia.screening.results import results_of
 from atypia.service.work.picture_files import thumbnail
+from atypia.service.work.volume_view import write_view
 from atypia.volume_finding import Maker, VolumeFinding
 from atypia.writing.heatmap import write_heatmap
 from atypia.writing.nifti import write_nifti
 
 IN_DICOM = ("seg", "sr", "sc")
+VIEW = "view"
+"""The folder, within a finding's, of what the page shows of a volume."""
 
 
 def write_volume(
@@ -36,6 +39,7 @@ def write_volume(
         window = maker.heat_scale
         write_nifti(finding.heat, volume.affine, folder / "map.nii.gz", name="heat map", window=window)
         write_nifti(finding.labels, volume.affine, folder / "mask.nii.gz", name="regions")
+    write_view(volume.pixels, finding.heat, finding.labels, volume.affine, maker.heat_scale, folder / VIEW)
     write_volume_page(finding, maker, folder).rename(folder / "report.html")
     return _write_dicom(finding, maker, folder, [kind for kind in results if kind in IN_DICOM])
 

@@ -6,6 +6,8 @@ import errno
 from collections.abc import Iterable
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from atypia.errors import AtypiaError, MissingExtra
 from atypia.service.intake import Refused
 
@@ -26,14 +28,25 @@ def failure(text: str, label: str, paths: Iterable[Path]) -> str:
     return f"{label}{mark}{told}" if mark else told
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Tell whether an error, or what led to it, is that of a disk without room."""
+    if error is None:
+        return False
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "disk is full" in str(getattr(error, "orig", "")) or is_full(error.__cause__ or error.__context__)
+
+
 def of_job(error: BaseException) -> str:
     """Return what is told of a job that could not be done at all."""
     if isinstance(error, Refused):
         return f"{error.title}. {error.detail}"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return "The server's disk is full. Nothing was kept of this job; send it again when there is room."
     if isinstance(error, MemoryError):
         return "The server has too little memory for the scans of this job. Send fewer, or smaller ones."
+    if isinstance(error, SQLAlchemyError):
+        return "The database did not keep what was found. Send the job again."
     if isinstance(error, MissingExtra):
         return str(error)
     if isinstance(error, FileNotFoundError):

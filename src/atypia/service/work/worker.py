@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from atypia.errors import ArtefactError, AtypiaError
@@ -23,17 +26,22 @@ from atypia.service.store.models import File, Instance, Job
 from atypia.service.work.held import Held, Holding
 from atypia.service.work.lease import Lease
 from atypia.service.work.material import FileOfJob, JobOfWork
+from atypia.service.work.settling import settle
 from atypia.service.work.sitting import Outcome, Sitting
 from atypia.service.work.words import of_job
 
 _EVERY_SECONDS = 0.5
+_TOGETHER_SECONDS = 30.0
+"""So long a worker goes on taking jobs that are like those it is at."""
+_NO_ROOM = 2**20
 _log = structlog.get_logger("atypia.worker")
 
 
 class Worker:
     """Judges the jobs of a store; `owner` names it in the queue.
 
-    `stop` is set to let it end: what it has begun goes back to the queue.
+    `stop` is set to let it end: what it has begun goes back to the queue. `idle` is set while it judges
+    nothing.
     """
 
     def __init__(
@@ -48,6 +56,8 @@ class Worker:
         self.owner = owner or uuid4().hex
         self.held = Held(home, threads or settings.threads)
         self.stop = threading.Event()
+        self.idle = threading.Event()
+        self.idle.set()
 
     def drain(self) -> int:
         """Judge until nothing waits, and return how many jobs that were."""
@@ -57,36 +67,65 @@ class Worker:
         return count
 
     def once(self) -> int:
-        """Take jobs, where any wait, and end them; return how many."""
-        with self._store.write() as session:
-            claimed = queue.claim(
-                session, self.owner, self._settings.lease_seconds, tries=self._settings.tries
-            )
-            jobs = [_as_work(job, session) for job in claimed]
-            row = queue.screener_of(session, claimed[0]) if claimed else None
-            told = (row.id, row.sha256, row.name) if row is not None else None
-        if not jobs or told is None:
-            return 0
-        with Lease(self._store, self._settings, self.owner, [job.id for job in jobs]) as lease:
-            self._sit(jobs, told, lease)
-        return len(jobs)
+        """Take jobs, where any wait, and end them; return how many.
 
-    def _sit(self, jobs: Sequence[JobOfWork], told: tuple[str, str, str], lease: Lease) -> None:
-        started, left = time.perf_counter(), {job.id: job for job in jobs}
+        While they are judged more that are like them are taken, so that no processor waits between them.
+        """
+        claimed = self._claimed()
+        if claimed is None:
+            return 0
+        self.idle.clear()
         try:
-            holding = self.held.get(*told)
+            with Lease(self._store, self._settings, self.owner, [job.id for job in claimed.jobs]) as lease:
+                return self._sit(claimed, lease)
+        finally:
+            self.idle.set()
+
+    def _claimed(self, like: queue.Alike | None = None) -> _Claimed | None:
+        lease, tries = self._settings.lease_seconds, self._settings.tries
+        with self._store.write() as session:
+            jobs = queue.claim(session, self.owner, lease, tries=tries, like=like)
+            if not jobs:
+                return None
+            row = queue.screener_of(session, jobs[0])
+            told = [_as_work(job, session) for job in jobs]
+            return _Claimed(told, (row.id, row.sha256, row.name))
+
+    def _following(self, claimed: _Claimed, lease: Lease, left: dict[str, JobOfWork]) -> Iterator[JobOfWork]:
+        """Yield what was claimed, then more that is alike, while it waits, but not without end."""
+        yield from list(claimed.jobs)
+        like, until = claimed.alike, time.monotonic() + _TOGETHER_SECONDS
+        while like is not None and not self.stop.is_set() and time.monotonic() < until:
+            try:
+                more = self._claimed(like)
+            except (SQLAlchemyError, AtypiaError) as error:
+                _log.warning("no more taken", error=type(error).__name__)
+                return
+            if more is None:
+                return
+            claimed.jobs.extend(more.jobs)
+            left.update({job.id: job for job in more.jobs})
+            lease.take(job.id for job in more.jobs)
+            yield from more.jobs
+
+    def _sit(self, claimed: _Claimed, lease: Lease) -> int:
+        """Judge what was claimed, and what follows; return how many jobs that were."""
+        started, left = time.perf_counter(), {job.id: job for job in claimed.jobs}
+        try:
+            holding = self.held.get(*claimed.screener)
             with self._home.scratch() as folder:
-                self._judge(jobs, holding, folder, lease, left)
+                self._judge(self._following(claimed, lease, left), holding, folder, lease, left)
         except _Stopped:
             with self._store.write() as session:
                 queue.release(session, self.owner, left)
         except Exception as error:
             self._give_up(list(left.values()), error)
-        _log.info("judged", jobs=len(jobs), seconds=round(time.perf_counter() - started, 3))
+        _log.info("judged", jobs=len(claimed.jobs), seconds=round(time.perf_counter() - started, 3))
+        return len(claimed.jobs)
 
     def _judge(
         self,
-        jobs: Sequence[JobOfWork],
+        jobs: Iterable[JobOfWork],
         holding: Holding,
         folder: Path,
         lease: Lease,
@@ -102,6 +141,7 @@ class Worker:
             if time.monotonic() - shown > _EVERY_SECONDS:
                 shown = time.monotonic()
                 self._end(ended, sitting, left)
+                lease.let_go(one.job.id for one in ended)
                 ended = []
                 if outcome.left:
                     self._show(outcome)
@@ -118,10 +158,13 @@ class Worker:
     def _end(self, outcomes: Sequence[Outcome], sitting: Sitting, left: dict[str, JobOfWork]) -> None:
         """Put the files of findings in their place and end the jobs, in one transaction; else none stays."""
         placed: dict[str, list[Path]] = {}
+        if not outcomes:
+            return
         for outcome in outcomes:
             if outcome.failed is None:
                 placed[outcome.job.id] = self._placed(outcome, sitting)
         try:
+            settle(place for places in placed.values() for place in places)
             with self._store.write() as session:
                 lost = [one.job.id for one in outcomes if not self._ended(session, one)]
         except BaseException:
@@ -181,8 +224,28 @@ class Worker:
             return
 
     def _told(self, error: BaseException) -> str:
+        if (
+            isinstance(error, OSError) and self._home.free_bytes() < _NO_ROOM
+        ):  # libraries tell of it in own words
+            error = OSError(errno.ENOSPC, "no room")
         words = str(error) if isinstance(error, ArtefactError) else of_job(error)
         return words.replace(str(self._home.path), "the server")
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """Jobs that were claimed together, and identifier, hash and name of their Screener."""
+
+    jobs: list[JobOfWork]
+    screener: tuple[str, str, str]
+
+    @property
+    def alike(self) -> queue.Alike | None:
+        """What others must be like to be judged with them; None where they are judged alone."""
+        first = self.jobs[0]
+        if not first.weight or first.attempts > 1:
+            return None
+        return queue.Alike(first.screener, first.judge_all)
 
 
 class _Stopped(Exception):

@@ -7,11 +7,17 @@ from pathlib import Path
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
+
+from atypia.errors import StoreFailed
 
 
 def bring_up(connection: Connection) -> None:
-    """Take all steps that this database has not taken, in the transaction that is open."""
+    """Take all steps that this database has not taken, in the transaction that is open.
+
+    Raises StoreFailed where it has taken some that this version does not know.
+    """
     script = ScriptDirectory(Path(__file__).parent)
     context = MigrationContext.configure(
         connection,
@@ -22,4 +28,10 @@ def bring_up(connection: Connection) -> None:
         },
     )
     with Operations.context(context):
-        context.run_migrations()
+        try:
+            context.run_migrations()
+        except CommandError as error:
+            raise StoreFailed(
+                "The database was last used by a later version of Atypia, whose tables this one does not "
+                "know. Install that version, or name another --data or --database."
+            ) from error
