@@ -102,14 +102,21 @@ def healthy(heads_of) -> Heads:
 
 
 @pytest.fixture(scope="session")
-def fitted(healthy, tmp_path_factory) -> Callable[[str], Detector]:
+def work_of(tmp_path_factory) -> Callable[[str], Path]:
+    """`work_of(name)` returns the folder that `fitted(name)` works in, where its checkpoint lies."""
+    root: Path = tmp_path_factory.mktemp("works")
+    return lambda name: root / name
+
+
+@pytest.fixture(scope="session")
+def fitted(healthy, work_of) -> Callable[[str], Detector]:
     """`fitted(name)` returns a detector that has learned from `healthy`; it is not to be changed."""
     known: dict[str, Detector] = {}
 
     def get(name: str) -> Detector:
         if name not in known:
-            work: Path = tmp_path_factory.mktemp(name)
-            known[name] = FACTORIES[name]().fit(healthy, FitContext(work, seed=3))
+            work_of(name).mkdir()
+            known[name] = FACTORIES[name]().fit(healthy, FitContext(work_of(name), seed=3))
         return known[name]
 
     return get

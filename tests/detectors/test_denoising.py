@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -50,14 +52,21 @@ def test_the_median_filter_takes_out_points(denoising, pair):
     assert not np.array_equal(calm, plain)
 
 
-def test_a_fit_that_ended_early_goes_on_where_it_was(healthy, pair, tmp_path, capsys):
+def test_a_fit_that_ended_early_goes_on_where_it_was(denoising, factories, work_of, healthy, pair, capsys):
     """The checkpoint of one that is fitted already makes the next fit read, not train."""
-    first = Denoising(steps=8, **TINY).fit(healthy, FitContext(tmp_path, seed=2))
-    again = Denoising(steps=8, **TINY).fit(healthy, FitContext(tmp_path, seed=2, resume=True))
-    assert again.history_ == first.history_
-    assert np.allclose(again.score(pair[1]).map, first.score(pair[1]).map, atol=1e-6)
+    context = FitContext(work_of("denoising"), seed=3, resume=True)
     capsys.readouterr()
-    Denoising(steps=9, **TINY).fit(healthy, FitContext(tmp_path, seed=2, resume=True))
+    again = factories["denoising"]().fit(healthy, context)
+    assert again.history_ == denoising.history_
+    assert np.allclose(again.score(pair[1]).map, denoising.score(pair[1]).map, atol=1e-6)
+    assert "of another training" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("denoising")
+def test_the_checkpoint_of_other_settings_is_not_used(work_of, healthy, tmp_path, capsys):
+    shutil.copy(work_of("denoising") / "checkpoint.npz", tmp_path)
+    capsys.readouterr()
+    Denoising(steps=1, **TINY).fit(healthy, FitContext(tmp_path, seed=3, resume=True))
     assert "of another training" in capsys.readouterr().err
 
 

@@ -6,8 +6,9 @@ from scipy import ndimage
 
 from atypia.detectors import Batch, FitContext, LesionSimulation, State
 from atypia.detectors.canvases import Canvases
+from atypia.detectors.depths import depth
 from atypia.detectors.healthy_atlas import HealthyAtlas
-from atypia.detectors.lesion_examples import LesionExamples, apart_from_their_groups, depth
+from atypia.detectors.lesion_examples import LesionExamples, apart_from_their_groups
 from atypia.errors import BadOption, CorruptArtefact, TrainingDiverged
 from atypia.lesions import LesionSettings
 
@@ -130,11 +131,11 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_epoch(healthy, tmp_
         LesionSimulation(steps=2, **TINY).fit(healthy, FitContext(tmp_path))
 
 
-def test_a_fit_that_ended_early_goes_on_where_it_was(healthy, twins, tmp_path):
-    first = LesionSimulation(steps=2, **TINY).fit(healthy, FitContext(tmp_path, seed=2))
-    again = LesionSimulation(steps=2, **TINY).fit(healthy, FitContext(tmp_path, seed=2, resume=True))
-    assert again.history_ == first.history_
-    assert np.allclose(again.score(twins[1]).map, first.score(twins[1]).map, atol=1e-4)
+def test_a_fit_that_ended_early_goes_on_where_it_was(simulation, factories, work_of, healthy, twins):
+    context = FitContext(work_of("lesion-simulation"), seed=3, resume=True)
+    again = factories["lesion-simulation"]().fit(healthy, context)
+    assert again.history_ == simulation.history_
+    assert np.allclose(again.score(twins[1]).map, simulation.score(twins[1]).map, atol=1e-4)
 
 
 @pytest.mark.parametrize(

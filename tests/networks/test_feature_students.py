@@ -37,8 +37,10 @@ STUDENTS = {
 }
 
 
-@pytest.mark.parametrize("whitened", [True, False])
-@pytest.mark.parametrize("name", sorted(STUDENTS))
+@pytest.mark.parametrize(
+    ("name", "whitened"),
+    [("cosine", False), ("reverse distillation", True), ("reverse distillation", False), ("ssim", True)],
+)
 def test_a_student_learns_and_its_graph_gives_the_error_at_pixels(name, whitened, features, whitening):
     student = STUDENTS[name](whitening if whitened else [])
     model = make_learner(student, one_cycle(1e-2, 30))

@@ -206,7 +206,9 @@ def fit(
         if not grouped:
             refuse_leaks(collection, allow=allow_leak)
     with _work_folder(out, resume=choice.resume) as work:
-        screener.fit(collection, labelled=labelled, seed=seed, work=work, resume=choice.resume)
+        screener.fit(
+            collection, labelled=labelled, seed=seed, work=work, resume=choice.resume, processes=True
+        )
         screener.save(out)
     left_out = tell(screener, out)
     context.exit(1 if left_out else 0)

@@ -23,8 +23,8 @@ class Canvases:
     """A prepared set, averaged over squares of `reduction` pixels, on disk: memory does not grow with it.
 
     It is a prepared set itself, its batches on the smaller grid, the brain being their interior.
-    `fingerprint` names its content. Raises BadOption where the squares do not fill the scans, OutputError
-    where the disk is full.
+    `fingerprint` names its content; `folder` is where it lies. Raises BadOption where the squares do not fill
+    the scans, OutputError where the disk is full.
     """
 
     def __init__(self, scans: PreparedSet, folder: Path, reduction: int) -> None:
@@ -36,7 +36,7 @@ class Canvases:
             )
         self.size = self.full_size // reduction
         self._count = len(scans)
-        self._pixels, self._masks = folder / "pixels.f16", folder / "masks.u8"
+        self.folder, self._pixels, self._masks = folder, folder / "pixels.f16", folder / "masks.u8"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.fingerprint = self._write(scans, reduction)

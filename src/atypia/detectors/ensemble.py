@@ -18,9 +18,12 @@ from atypia.detectors.heat import highest_shares
 from atypia.detectors.kept_maps import KeptMaps
 from atypia.detectors.member_trial import Trial, try_members
 from atypia.detectors.network_detector import NetworkDetector
+from atypia.detectors.side_by_side import SideBySide, threads_of_each
 from atypia.detectors.subset import Subset, kept_aside
 from atypia.encoders.one_pass import one_pass
 from atypia.errors import BadOption, CorruptArtefact, NotEnoughScans
+from atypia.in_order import queued, threads
+from atypia.processors import one_blas_thread, shared
 from atypia.scan import Image
 
 FEWEST = 20
@@ -77,23 +80,55 @@ class Ensemble(Detector):
             )
         learned, kept = kept_aside(len(healthy), context.groups, self.aside, context.seed)
         groups = tuple(context.groups[i] for i in learned) if context.groups else ()
-        # What trains comes last, so that weights that cannot be read are told before the long work.
-        for place, member in sorted(enumerate(self.members), key=lambda m: isinstance(m[1], NetworkDetector)):
-            own = replace(context, work=context.work / f"{place}-{member.name}", groups=groups)
-            member.fit(Subset(healthy, learned), own)
+        contexts = [
+            replace(context, work=context.work / f"{place}-{member.name}", groups=groups)
+            for place, member in enumerate(self.members)
+        ]
+        self._fit_members(Subset(healthy, learned), contexts)
         self._calibrate(Subset(healthy, kept), context.seed)
         return self
+
+    def _fit_members(self, healthy: PreparedSet, contexts: Sequence[FitContext]) -> None:
+        """Fit the members, those that train a network at once where that is faster."""
+        trained = [place for place, one in enumerate(self.members) if isinstance(one, NetworkDetector)]
+        others = [place for place in range(len(self.members)) if place not in trained]
+        if contexts[0].processes and (each := threads_of_each(self.members)):
+            networks = [one for one in self.members if isinstance(one, NetworkDetector)]
+            beside = SideBySide(networks, healthy, [contexts[place] for place in trained], each)
+            with beside.running():
+                self._fit_each(others, healthy, contexts)
+                fitted = dict(zip(trained, beside.fitted(), strict=True))
+            self.members = tuple(fitted.get(place, one) for place, one in enumerate(self.members))
+        else:
+            # What trains comes last, so that weights that cannot be read are told before the long work.
+            self._fit_each([*others, *trained], healthy, contexts)
+
+    def _fit_each(self, places: Sequence[int], healthy: PreparedSet, contexts: Sequence[FitContext]) -> None:
+        for place in places:
+            self.members[place].fit(healthy, contexts[place])
 
     def _calibrate(self, aside: PreparedSet, seed: int) -> None:
         rng = np.random.default_rng((seed, 21))
         scores: list[list[Array]] = [[] for _ in self.members]
         values: list[list[Image]] = [[] for _ in self.members]
-        parts = list(batches(len(aside), AT_ONCE))
-        # Maps wait on disk for their scales: to score anew would take as long again.
-        with KeptMaps() as kept:
-            for part in parts:
+        share = shared(_bound(self.members))
+        with one_blas_thread(), threads(share.workers) as pool, KeptMaps() as kept:
+            # Each with the threads of one worker, as in use.
+            members = [_with_threads(one, share.threads) for one in self.members]
+
+            def scored(part: Places) -> tuple[Batch, list[Scores]]:
                 batch = aside.batch(part)
-                found = self._each(batch)
+                return batch, _each(members, batch)
+
+            def highest(waiting: tuple[list[Image], Places]) -> Array:
+                maps, part = waiting
+                batch = aside.batch(part)
+                places = _judged(batch)
+                return self._highest(self._surprise(maps, places), places, batch)
+
+            ahead = 1 + share.workers
+            # Maps wait on disk for their scales: to score anew would take as long again.
+            for batch, found in queued(scored, batches(len(aside), AT_ONCE), pool, ahead=ahead):
                 kept.add([one.map for one in found])
                 for place, one in enumerate(found):
                     scores[place].append(one.image)
@@ -101,13 +136,10 @@ class Ensemble(Detector):
             each = [np.concatenate(own) for own in scores]
             self.score_scales_ = [ScoreScale.learn(own) for own in each]
             self.map_scales_ = [MapScale.learn(np.concatenate(v)) for v in values]
-            agreed = []
-            for maps, part in zip(kept, parts, strict=True):
-                batch = aside.batch(part)
-                places = _judged(batch)
-                agreed.append(self._highest(self._surprise(maps, places), places, batch))
-        self.joint_scales_ = [ScoreScale.learn(scores) for scores in np.concatenate(agreed, axis=1)]
-        self.trials_ = try_members(self.members, self.map_scales_, aside, seed, each)
+            waiting = zip(kept, batches(len(aside), AT_ONCE), strict=True)
+            agreed = list(queued(highest, waiting, pool, ahead=ahead))
+            self.joint_scales_ = [ScoreScale.learn(own) for own in np.concatenate(agreed, axis=1)]
+            self.trials_ = try_members(members, self.map_scales_, aside, seed, each, pool)
         weights = np.array([trial.weight for trial in self.trials_])
         self.weights_ = (
             weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
@@ -116,7 +148,7 @@ class Ensemble(Detector):
     def score(self, batch: Batch) -> Scores:
         """Score prepared scans; near 0 for a healthy one, in units of one standard deviation of them."""
         self._demand_fitted()
-        found = self._each(batch)
+        found = _each(self.members, batch)
         places = _judged(batch)
         surprise = self._surprise([one.map for one in found], places)
         if self.rule == "map":
@@ -131,11 +163,6 @@ class Ensemble(Detector):
         heat = _put(told, places, batch)
         pictures = [one.reconstruction for one in found if one.reconstruction is not None]
         return Scores(scores, heat * batch.foreground, pictures[0] if pictures else None)
-
-    def _each(self, batch: Batch) -> list[Scores]:
-        """Return what each member says; members on one encoder share its pass."""
-        with one_pass():
-            return [member.score(batch) for member in self.members]
 
     def _surprise(self, maps: Sequence[Image], places: Places) -> list[Image]:
         """Return what each member's maps (N, S, S) say at so many places, (P,), in surprise."""
@@ -225,6 +252,25 @@ def combined(normal: Array, rule: str) -> Array:
     if rule == "fisher":
         return np.asarray(-2 * logarithms.sum(axis=0))
     return np.asarray(logsumexp(-logarithms, axis=0) - np.log(len(normal)))
+
+
+def _each(members: Sequence[Detector], batch: Batch) -> list[Scores]:
+    """Return what each member says; members on one encoder share its pass."""
+    with one_pass():
+        return [member.score(batch) for member in members]
+
+
+def _with_threads(member: Detector, threads: int) -> Detector:
+    """Return a fitted member whose network runs in so many threads; one that is not ours as it is."""
+    from atypia.detectors import DETECTORS
+
+    ours = DETECTORS.get(member.name) is type(member)
+    return type(member).from_state(member.state(), threads) if ours else member
+
+
+def _bound(members: Sequence[Detector]) -> int | None:
+    """Return the fewest threads that a member is bound to; None where none is."""
+    return min((one for m in members if (one := getattr(m, "threads", None)) is not None), default=None)
 
 
 def _judged(batch: Batch) -> Places:

@@ -15,6 +15,8 @@ class FitContext:
     `work` holds its caches and checkpoints and outlives a kill; `resume` goes on from what lies there.
     `groups` are those of the healthy scans, in order, None where unknown; what is kept aside within a fit is
     whole groups. `labelled` is a mixed set whose loss may be reported; it never chooses anything.
+    With `processes` parts of a fit may run in processes of their own where that is faster. `line` of the
+    terminal, from 0, is where the training's bar is drawn.
     """
 
     work: Path
@@ -22,3 +24,5 @@ class FitContext:
     resume: bool = False
     labelled: PreparedSet | None = None
     groups: tuple[str | None, ...] = ()
+    processes: bool = False
+    line: int = 0

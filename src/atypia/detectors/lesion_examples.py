@@ -8,13 +8,13 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from atypia.detectors.canvases import Canvases
+from atypia.detectors.depths import Depths
 from atypia.detectors.healthy_atlas import enlarged
 from atypia.detectors.lesion_channels import channels
 from atypia.lesions import LesionSettings, LesionSimulator
-from atypia.scan import Image, Mask
+from atypia.scan import Image
 
 
 @final
@@ -27,6 +27,7 @@ class LesionExamples:
 
     def __init__(self, canvases: Canvases, expected: Image, lesions: LesionSettings, seed: int) -> None:
         self._canvases, self._seed = canvases, seed
+        self._depths = Depths(canvases, canvases.size, canvases.folder / "depths")
         self._expected = expected.astype(np.float16)
         self._simulate = LesionSimulator(canvases.size, lesions, seed)
         digest = hashlib.sha256(canvases.fingerprint.encode())
@@ -43,19 +44,13 @@ class LesionExamples:
         expected = self._expected[indices].astype(np.float32)
         layers = [
             batch.tissue,
-            np.stack([depth(head) for head in batch.foreground]),
+            self._depths.of(indices),
             enlarged(expected[:, 0], size),
             enlarged(expected[:, 1], size),
         ]
         drawn = self._simulate(rng, np.stack(layers, axis=1))
         seen = channels(drawn.pixels, drawn.layers[:, 0], drawn.layers[:, 1])
         return [seen], drawn.mask[..., None].astype(np.float32)
-
-
-def depth(head: Mask) -> Image:
-    """Return how deep each pixel (S, S) lies below the surface of the head, as a share of the canvas."""
-    deep = ndimage.distance_transform_edt(np.pad(head, 1))[1:-1, 1:-1]
-    return np.asarray(deep / len(head), np.float32)
 
 
 def apart_from_their_groups(count: int, groups: tuple[str | None, ...]) -> Callable[[int], NDArray[np.intp]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -11,17 +12,20 @@ from numpy.typing import NDArray
 
 from atypia.detectors.base import Detector
 from atypia.detectors.batch import Batch, PreparedSet, batches
+from atypia.detectors.depths import depth
 from atypia.detectors.healthy_atlas import reduced
-from atypia.detectors.lesion_examples import depth
 from atypia.encoders.one_pass import one_pass
+from atypia.in_order import queued
 from atypia.lesions import LesionSettings, LesionSimulator
 from atypia.scan import Image, Mask
 
 AT_ONCE = 16
 MOST_SCANS = 96
 SIDE = 112
+AHEAD = 4
 
 Scale = Callable[[Image], Image]
+_Tried = list[tuple[NDArray[np.float64], NDArray[np.float64], Image]]
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,12 @@ def try_members(
     healthy: PreparedSet,
     seed: int,
     known: Sequence[NDArray[np.float64]] | None = None,
+    pool: Executor | None = None,
 ) -> list[Trial]:
     """Simulate a lesion in each of at most 96 healthy scans, and judge each detector on them.
 
-    `known` are the detectors' scores (N,) of all healthy scans, where they are known already.
+    `known` are the detectors' scores (N,) of all healthy scans, where they are known already. Batches are
+    judged in the threads of the pool, where one is given.
 
     Finding simulated anomalies as a criterion for choosing detectors without labels; the correlation with
     how they do on real ones is measured in the project's benchmarks.
@@ -77,16 +83,27 @@ def try_members(
     after: list[list[NDArray[np.float64]]] = [[] for _ in members]
     maps: list[list[Image]] = [[] for _ in members]
     masks: list[Mask] = []
-    for part in batches(len(chosen), AT_ONCE):
+
+    def ill(part: NDArray[np.intp]) -> tuple[NDArray[np.intp], Batch, Batch, Mask]:
         batch = healthy.batch(chosen[part])
-        ill, mask = with_lesions(batch, rng)
-        masks.append(mask)
+        return chosen[part], batch, *with_lesions(batch, rng)
+
+    def tried(twins: tuple[NDArray[np.intp], Batch, Batch, Mask]) -> tuple[_Tried, Mask]:
+        places, batch, ill, mask = twins
         with one_pass():
-            for place, member in enumerate(members):
-                before[place].append(known[place][chosen[part]] if known else member.score(batch).image)
-                found = member.score(ill)
-                after[place].append(found.image)
-                maps[place].append(reduced(scales[place](found.map), SIDE))
+            known_ = [own[places] for own in known] if known else [one.score(batch).image for one in members]
+            found = [one.score(ill) for one in members]
+        heat = [reduced(scale(one.map), SIDE) for scale, one in zip(scales, found, strict=True)]
+        return list(zip(known_, [one.image for one in found], heat, strict=True)), mask
+
+    # Lesions are drawn one batch after the other, by the caller.
+    drawn = (ill(part) for part in batches(len(chosen), AT_ONCE))
+    for each, mask in queued(tried, drawn, pool, ahead=AHEAD):
+        masks.append(mask)
+        for place, (healthy_scores, scores, heat) in enumerate(each):
+            before[place].append(healthy_scores)
+            after[place].append(scores)
+            maps[place].append(heat)
     truth = np.concatenate(masks)
     return [
         Trial(

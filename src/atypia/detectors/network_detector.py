@@ -76,6 +76,7 @@ class NetworkDetector(Detector):
             views=views,
             resume=context.resume,
             ahead=ahead,
+            line=context.line,
         )
         return way, plan
 

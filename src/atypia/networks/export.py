@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from atypia.errors import AtypiaError, MissingExtra
 from atypia.keras_backend import keras
+from atypia.networks.canonical import canonical
 from atypia.networks.other_backend import exported_elsewhere
 from atypia.networks.rebuilding import float32_twin
 
@@ -68,9 +69,10 @@ def to_onnx(model: Any, outputs: Sequence[str] = OUTPUTS) -> bytes:
     if wide is not None:
         _put_in_front(graph.graph, wide)
     _rename(graph.graph, [put.name for put in graph.graph.output], list(outputs))
+    canonical(graph.graph)
     graph.producer_name, graph.producer_version = "atypia", ""
     onnx.checker.check_model(graph)
-    return bytes(graph.SerializeToString())
+    return bytes(graph.SerializeToString(deterministic=True))
 
 
 def _converted(model: Any) -> onnx.ModelProto:

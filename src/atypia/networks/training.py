@@ -59,6 +59,7 @@ class Plan:
     `views`: the copies that the passes read in turn; 0 gives each pass its own number.
     `ahead`: batches that are read before their turn.
     `before_epoch` is called with 0, 1, ... as each epoch begins.
+    `line` of the terminal, from 0, is where the bar is drawn; others draw theirs above.
     """
 
     settings: Mapping[str, Any]
@@ -73,6 +74,7 @@ class Plan:
     resume: bool = False
     ahead: int = 1
     before_epoch: Callable[[int], None] | None = None
+    line: int = 0
 
 
 class Pace(NamedTuple):
@@ -116,13 +118,15 @@ def train(model: Any, examples: Examples, plan: Plan, mixed: Examples | None = N
                 logs |= _mixed_loss(model, mixed, plan.batch_size)
             history.append({"epoch": epoch + 1, **logs, "seconds": round(time.perf_counter() - started, 3)})
             checkpoint.save(variables, history)
-            _tell(history[-1], plan.epochs, bar)
+            _tell(history[-1], plan, bar)
     return history
 
 
 def _bar(plan: Plan, done: int, steps: int) -> Any:
     total, initial = plan.epochs * steps, done * steps
-    return tqdm(total=total, initial=initial, desc="training", unit="step", disable=None)
+    label = f"training {_beside_others(plan)}".rstrip()
+    place = plan.line or None
+    return tqdm(total=total, initial=initial, desc=label, unit="step", disable=None, position=place)
 
 
 def _one_epoch(model: Any, examples: Examples, plan: Plan, epoch: int, bar: Any) -> dict[str, float]:
@@ -186,12 +190,22 @@ def _mixed_loss(model: Any, mixed: Examples, size: int) -> dict[str, float]:
     return {"validation_loss": loss} if math.isfinite(loss) else {}
 
 
-def _tell(entry: dict[str, float], epochs: int, bar: Any) -> None:
+def _beside_others(plan: Plan) -> str:
+    """Return the name of what is trained where others are trained beside it."""
+    return str(plan.settings.get("trained", "")) if plan.line else ""
+
+
+def _tell(entry: dict[str, float], plan: Plan, bar: Any) -> None:
     """Print some ten lines in all where there is no terminal to draw a bar on."""
+    epochs = plan.epochs
     if sys.stderr.isatty() or (entry["epoch"] % max(1, epochs // 10) and entry["epoch"] != epochs):
         return
     told = ", ".join(f"{k} {v:.4f}" for k, v in entry.items() if k not in ("epoch", "seconds"))
-    bar.write(f"epoch {int(entry['epoch'])}/{epochs}: {told}, {entry['seconds']:.1f} s", file=sys.stderr)
+    name = _beside_others(plan)
+    bar.write(
+        f"{name}{': ' if name else ''}epoch {int(entry['epoch'])}/{epochs}: {told}, {entry['seconds']:.1f} s",
+        file=sys.stderr,
+    )
 
 
 def _key(plan: Plan, examples: Examples) -> str:

@@ -18,6 +18,7 @@ from atypia.fitness import Fitness
 from atypia.in_order import queued, threads
 from atypia.loading import Loaded, in_batches, load_by
 from atypia.notice import RESEARCH_USE_ONLY
+from atypia.onnx_session import check_graph
 from atypia.preparation import Preparation
 from atypia.processors import one_blas_thread, shared
 from atypia.reading.collection import Collection, Row
@@ -33,7 +34,7 @@ from atypia.screener.origin import are_apart, check_strata, planes_of, strip_of,
 from atypia.screener.parting import Items, Scans, demand_enough, part_scans
 from atypia.screener.position_scale import PositionScale, unplaced
 from atypia.screener.prepared_folder import PreparedFolder, prepare_to_folder, scratch
-from atypia.screener.provenance import provenance_of
+from atypia.screener.provenance import provenance_of, without_times
 from atypia.threshold import Threshold, check_rule
 
 
@@ -85,6 +86,7 @@ class Screener:
         seed: int = 0,
         work: Path | None = None,
         resume: bool = False,
+        processes: bool = False,
     ) -> Self:
         """Learn from healthy scans, then calibrate on healthy scans that the detector has not seen.
 
@@ -92,6 +94,8 @@ class Screener:
         threshold. Else a fifth, whole groups together, is set aside for calibration.
         `labelled` is a mixed validation set that is reported and never chooses anything.
         `work` keeps checkpoints for `resume`; without it nothing outlives the call.
+        With `processes` networks of an ensemble may be trained at once, each in a process of its own, which
+        imports the main module anew: a script must then begin its work under `if __name__ == "__main__"`.
         Raises NotEnoughScans below 20 usable scans, BadTable where abnormal ones are among them.
         """
         # What an earlier fit learned does not belong to the detector any more, even if this one fails.
@@ -114,7 +118,7 @@ class Screener:
             fitness = Fitness.learn(learned, aside, seed=seed, apart=apart) if self.fitness else None
             lost_learned = {id(item.source) for item in lost}
             groups = tuple(item.group for item in train if id(item) not in lost_learned)
-            context = FitContext(folder, seed, resume, self._labelled(labelled, folder), groups)
+            context = FitContext(folder, seed, resume, self._labelled(labelled, folder), groups, processes)
             self.detector.fit(learned, context)
             threshold, healthy_map, self.position_scale_ = calibrate(
                 self.detector,
@@ -210,7 +214,7 @@ class Screener:
         head = {
             "atypia": version("atypia"),
             "preparation": self.preparation.to_dict(),
-            "detector": {"name": self.detector.name, "parameters": state.parameters},
+            "detector": {"name": self.detector.name, "parameters": without_times(state.parameters)},
             "threshold": threshold.to_dict(),
             "healthy_map": healthy_map.to_dict(),
             "fitness": fitness,
@@ -229,6 +233,8 @@ class Screener:
         """Load a saved Screener; raise CorruptArtefact or NewerArtefact."""
         artefact = read_artefact(path)
         try:
+            for name, graph in artefact.graphs.items():
+                check_graph(graph, f"graphs/{name}.onnx")
             return cls._from_artefact(artefact)
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptArtefact(
