@@ -9,7 +9,8 @@
     │   └── BadOption              2   an option's value makes no sense
     ├── ArtefactError              3   a saved Screener cannot be used
     │   ├── CorruptArtefact        3
-    │   └── NewerArtefact          3
+    │   ├── NewerArtefact          3
+    │   └── BadSignature           3   a file is not signed by the key that it must be signed by
     ├── WeightsError               4   pretrained weights are missing, wrong or do not reach far enough
     ├── DownloadFailed             4   a public data set could not be fetched
     ├── StoreFailed                4   an object store does not answer, or refuses our credentials
@@ -85,6 +86,10 @@ class CorruptArtefact(ArtefactError):
 
 class NewerArtefact(ArtefactError):
     """A Screener was saved by a newer version of Atypia than this one."""
+
+
+class BadSignature(ArtefactError):
+    """A file is not signed by the key that it must be signed by, or a key or signature cannot be used."""
 
 
 class WeightsError(AtypiaError):

@@ -13,7 +13,7 @@ from atypia.reading.row import Row
 from atypia.screener import Screener
 
 EMBEDDED = ("--encoder", "efficientnet-lite0")
-NEAREST = ("--detector", "nearest", *EMBEDDED)
+NEAREST = ("--detector", "nearest", *EMBEDDED, "--size", 64)
 QUICK = (*EMBEDDED, "--size", 64, "--set", "augment=0", "--set", "decoder=16,8,8,8,8")
 
 
@@ -74,7 +74,7 @@ def test_the_autoencoder_tells_what_it_builds_on_and_how_it_learns(autoencoder_f
 
 def test_auto_says_which_encoder_it_took_and_why(atypia, healthy, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", "--detector", "nearest")
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", "--detector", "nearest", "--size", 64)
     told = "encoder efficientnet-lite0 (auto: the weights of ResNet50 are not on this machine)"
     assert told in outcome.err.splitlines()[0]
 
@@ -158,7 +158,7 @@ def test_options_that_contradict_each_other_are_code_2(atypia, healthy, tmp_path
 
 def test_without_keras_nearest_is_taken_and_that_is_said(atypia, healthy, tmp_path, monkeypatch):
     monkeypatch.setattr(keras_backend, "available", lambda: False)
-    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *EMBEDDED)
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *EMBEDDED, "--size", 64)
     assert outcome.code == 0
     assert 'detector nearest (the ensemble needs pip install "atypia[train]")' in outcome.err
 

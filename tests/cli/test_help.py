@@ -104,6 +104,8 @@ def test_what_is_written_goes_to_out():
         "equalise",
         "get",
         "reference",
+        "doctor",
+        "keygen",
     }
     assert {words[-1] for words in writers} == commands_that_write
     for words in writers:

@@ -18,19 +18,23 @@ from atypia.cli.compare import compare
 from atypia.cli.datasets import datasets
 from atypia.cli.demo import demo
 from atypia.cli.describe import describe
+from atypia.cli.doctor import doctor
 from atypia.cli.equalise import equalise
 from atypia.cli.evaluate import evaluate
 from atypia.cli.fit import fit
 from atypia.cli.info import info
+from atypia.cli.keygen import keygen
 from atypia.cli.monitor import monitor
 from atypia.cli.optimise import optimise
 from atypia.cli.phantom import phantom
 from atypia.cli.reproduce import reproduce
 from atypia.cli.score import score
 from atypia.cli.serve import serve
+from atypia.cli.sign import sign
 from atypia.cli.split import split
 from atypia.cli.threshold import threshold
 from atypia.cli.tokens import tokens
+from atypia.cli.verify import verify
 from atypia.errors import AtypiaError, OutputError
 from atypia.notice import RESEARCH_USE_ONLY
 
@@ -128,6 +132,10 @@ COMMANDS = (
     monitor,
     info,
     card,
+    doctor,
+    keygen,
+    sign,
+    verify,
     phantom,
     split,
     describe,

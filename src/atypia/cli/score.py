@@ -169,6 +169,12 @@ FORMATS = ("csv", "jsonl", "parquet")
 )
 @engine("holds the Screener and judges shards")
 @click.option(
+    "--require-signature",
+    type=options.PATH,
+    metavar="KEY.pub",
+    help="Refuse MODEL unless MODEL.minisig is its signature by this key: see 'atypia sign'.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Judge a few of the scans, say what all of them would take, and write nothing.",
@@ -196,6 +202,7 @@ def score(
     anew: bool,
     threads: int | None,
     processes: int | None,
+    require_signature: Path | None,
     dry_run: bool,
     price: float | None,
     **cluster: Any,
@@ -233,7 +240,11 @@ def score(
     if not scans:
         raise BadOption("Expected scans to judge: pictures, volumes, folders or tables; received none.")
     watched = WatchedFile(file)
+    if require_signature is not None:
+        _demand_signature(file, require_signature)
     screener = Screener.load(file)
+    if require_signature is not None:
+        watched.demand_same(None)  # what was loaded is what was verified
     screener.use_threads(threads if workers is None else workers.threads_each)
     cutting = replace(screener.cutting, volume=volume or screener.volume_)
     collection = read_collections(scans, root=root, cutting=cutting).packed()
@@ -279,6 +290,12 @@ def score(
         asked = left if left == "pictures" else f"--results {left}"
         click.echo(f"{asked}: nothing was written of some scans: {why}", err=True)
     context.exit(1 if tally.unreadable or tally.unfit else 0)
+
+
+def _demand_signature(file: Path, key: Path) -> None:
+    from atypia.signing import demand_signature, read_public
+
+    demand_signature(file, read_public(key))
 
 
 def _tell(tally: Tally, heatmaps: Path | None) -> None:

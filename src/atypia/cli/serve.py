@@ -137,7 +137,11 @@ def _named(given: dict[str, Any]) -> dict[str, Any]:
         "proxies": "access.trusted_proxies",
     }
     discard = given.pop("discard_uploads")
-    told = {names.get(name, name): value for name, value in given.items() if value not in (None, (), False)}
+    told = {
+        names.get(name, name): value
+        for name, value in given.items()
+        if value is not None and value is not False and value != ()  # 0 is a port: any that is free
+    }
     return told | ({"keep_uploads": False} if discard else {})
 
 

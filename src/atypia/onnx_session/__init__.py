@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atypia.onnx_session.checking import check_graph
 from atypia.onnx_session.device import CPU, CUDA, DEVICE, device
 from atypia.onnx_session.listening import Feed, listening
 from atypia.onnx_session.runtimes import (
@@ -25,6 +26,7 @@ __all__ = [
     "RUNTIMES",
     "Feed",
     "Session",
+    "check_graph",
     "demand_runtime",
     "device",
     "listening",

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import onnxruntime
 
 from atypia.errors import BadOption, CorruptArtefact, MissingExtra, MissingInstructions
+from atypia.onnx_session.checking import check_graph
 from atypia.onnx_session.device import providers
 from atypia.onnx_session.listening import EAR, Feed, Overheard
 from atypia.onnx_session.runtimes import ONNXRUNTIME, OPENVINO_BF16, demand_runtime, runtime_of
@@ -30,9 +31,11 @@ def open_session(graph: bytes, who: str, threads: int | None = None) -> Session:
     """Open a graph by the runtime that is written in it, ONNX Runtime by default, on the device there is.
 
     `threads` bounds the threads of one call; None leaves it to the runtime.
-    Raises CorruptArtefact, naming `who`, where it is no usable model, MissingExtra without the runtime,
-    MissingInstructions where the processor cannot compute in the graph's precision, BadOption as `device`.
+    Raises CorruptArtefact, naming `who`, where it is no usable model or `check_graph` refuses it,
+    MissingExtra without the runtime, MissingInstructions where the processor cannot compute in the graph's
+    precision, BadOption as `device`.
     """
+    check_graph(graph, who)
     try:
         runtime = runtime_of(graph)
         usual = runtime == ONNXRUNTIME

@@ -155,7 +155,8 @@ def _identity(screener: Screener, card: Mapping[str, Any]) -> Iterator[tuple[str
     preparation = card["preparation"]
     cropped = "cropped to the head" if preparation["crop"] else "the whole picture"
     yield "sees", f"{cropped}, {preparation['size']}x{preparation['size']} pixels"
-    yield "fitted", f"{origin.get('fitted', 'unknown')}, Atypia {origin.get('atypia', 'unknown')}"
+    when = [origin["fitted"]] if origin.get("fitted") else []
+    yield "fitted", ", ".join([*when, f"by Atypia {origin.get('atypia', 'unknown')}"])
     yield "seed", str(origin.get("seed", "unknown"))
     if made := origin.get("optimised"):
         yield "optimised", _optimised(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +27,22 @@ def write_heatmap(finding: Finding, scan_pixels: Image, path: Path, *, scale: He
     too, with the score. Raises ValueError where the finding has no heat map of the scan's shape, and
     OutputError where the file cannot be written.
     """
+    content = heatmap_png(finding, scan_pixels, scale=scale)
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def heatmap_png(finding: Finding, scan_pixels: Image, *, scale: HeatScale) -> bytes:
+    """Return what `write_heatmap` writes."""
     if finding.heatmap is None or finding.heatmap.shape != scan_pixels.shape:
         received = None if finding.heatmap is None else finding.heatmap.shape
         raise ValueError(f"{finding.name}: expected a heat map of {scan_pixels.shape}, received {received}.")
     pixels = overlay(scan_pixels, finding.heatmap, scale)
     if finding.region_map is not None:
         pixels = outlined(pixels, finding.region_map)
-    picture = _with_notice(pixels)
-    with atomic(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=_metadata(finding, scale))
+    file = io.BytesIO()
+    _with_notice(pixels).save(file, format="PNG", pnginfo=_metadata(finding, scale))
+    return file.getvalue()
 
 
 def _with_notice(pixels: NDArray[np.uint8]) -> Pictures.Image:
