@@ -6,14 +6,67 @@ Real scans come from a folder that the environment names.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
+
+# What takes longest begins first, or one process would be left with it while the other idles.
+LONGEST = (
+    "tests/detectors/",
+    "tests/cli/test_cli_fit.py",
+    "tests/cluster/test_ray.py",
+    "tests/service/page/test_page.py",
+    "tests/test_demo.py",
+    "tests/test_bad_input.py",
+    "tests/networks/",
+    "tests/encoders/test_keras_application.py",
+    "tests/cli/",
+    "tests/comparison/",
+    "tests/service/",
+)
+# Files of these folders share fixtures that are dear to make: one process runs them all.
+TOGETHER = ("tests/detectors/",)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where Python may not keep what it compiled, let it do so beside pytest's cache.
+
+    Else each of the many processes that the tests start would compile all that it imports anew.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+        kept = config.rootpath / ".pytest_cache" / "compiled"
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(kept)
+        sys.dont_write_bytecode = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first, and leave the order as it was among the others."""
+
+    def place(item: pytest.Item) -> int:
+        ranks = [rank for rank, path in enumerate(LONGEST) if item.nodeid.startswith(path)]
+        return min(ranks, default=len(LONGEST))
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole files in the order above, and some folders as if they were one file."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((path for path in TOGETHER if nodeid.startswith(path)), super()._split_scope(nodeid))
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 @pytest.fixture

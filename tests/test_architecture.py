@@ -14,7 +14,7 @@ LINES = (  # from the top; rooms on one line do not know each other
     ("cli",),
     ("service",),
     ("demo", "reference", "comparison", "cluster"),
-    ("study", "screening", "audit", "optimising"),
+    ("study", "screening", "audit", "optimising", "doctor"),
     ("report", "writing"),
     ("evaluation", "monitoring"),
     ("screener",),
@@ -30,6 +30,7 @@ LINES = (  # from the top; rooms on one line do not know each other
         "metrics",
         "artefact",
         "destination",
+        "signing",
     ),
     (
         "atomic",

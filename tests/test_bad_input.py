@@ -19,8 +19,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atypia import artefact
-
 NEAREST = ("--detector", "nearest", "--encoder", "efficientnet-lite0")
 
 
@@ -198,7 +196,7 @@ def test_a_full_disk_while_saving_keeps_what_was_there(atypia, phantom_table, tm
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(artefact.zipfile.ZipFile, "writestr", full)
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     outcome = atypia("fit", phantom_table, "-o", file, *NEAREST)
     assert outcome.code == 6
     assert f"{file}: " in outcome.err
@@ -226,6 +224,7 @@ def test_a_disk_that_is_really_full_is_code_6(nearest_file, phantom_table, tmp_p
         capture_output=True,
         text=True,
         check=False,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # or others would find half of a module
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert run.returncode == 6, run.stderr

@@ -25,7 +25,6 @@ LOCKS = {
     "pdm.lock",
     "Pipfile.lock",
     "pylock.toml",
-    "package-lock.json",
     "yarn.lock",
 }
 

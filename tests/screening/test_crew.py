@@ -49,14 +49,16 @@ def whole(judge, tmp_path):
 @pytest.fixture
 def deaths(monkeypatch):
     """Kill processes as they are given shards: that of each number so often."""
-    left, hand_out = {}, Crew._hand_out
+    left, killed, hand_out = {}, set(), Crew._hand_out
 
     def handing(self, waiting):
         hand_out(self, waiting)
         for hand in self._hands:
-            if hand.at is not None and left.get(hand.at.number):
+            pid = hand.process.pid
+            if hand.at is not None and left.get(hand.at.number) and pid not in killed:
                 left[hand.at.number] -= 1
-                os.kill(hand.process.pid, signal.SIGKILL)
+                killed.add(pid)
+                os.kill(pid, signal.SIGKILL)
 
     monkeypatch.setattr(Crew, "_hand_out", handing)
     return left
@@ -111,7 +113,7 @@ def begin(quick_file, mixed_folder):
             command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         begun.append(process)
-        while process.poll() is None and not list(out.glob(".unfinished/shard-*/shard.json")):
+        while process.poll() is None and not list(out.glob(".unfinished/shard-??????/shard.json")):
             time.sleep(0.002)
         assert process.poll() is None, "it was done too soon to be disturbed"
         return process, children(process.pid)

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def test_an_error_leaves_nothing_on_disk(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", READERS)
-def test_a_full_disk_is_an_output_error(tmp_path: Path, suffix: str) -> None:
+def test_a_full_disk_is_an_output_error(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # or others would find half of a module
     path = tmp_path / f"findings{suffix}"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     findings = [
