@@ -6,7 +6,9 @@ Real scans come from a folder that the environment names.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +69,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return Scheduling(config, log)
+
+
+@pytest.fixture(scope="session")
+def installed() -> Callable[[str], str]:
+    """`installed(name)` is the way to a program of the system; the test is skipped where it is missing.
+
+    What Python packages bring under the same name is passed over: pynetdicom has a `storescu` of its own.
+    """
+    ours = Path(sysconfig.get_path("scripts"))
+    places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place) != ours]
+
+    def find(name: str) -> str:
+        found = shutil.which(name, path=os.pathsep.join([*places, "/usr/sbin"]))
+        if found is None:
+            pytest.skip(f"{name} is not installed: see the apt-get line of README")
+        return found
+
+    return find
 
 
 @pytest.fixture

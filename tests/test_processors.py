@@ -34,7 +34,7 @@ def test_linear_algebra_keeps_to_one_thread_and_no_longer():
         assert blas_threads() == {2}
 
 
-def test_overlapping_bounds_are_lifted_in_the_end():
+def test_overlapping_bounds_hold_to_the_end_and_are_lifted_by_the_main_thread():
     with threadpool_limits(2, user_api="blas"):
         leave = threading.Event()
 
@@ -45,8 +45,11 @@ def test_overlapping_bounds_are_lifted_in_the_end():
         with one_blas_thread():
             thread = threading.Thread(target=other)
             thread.start()
+        assert blas_threads() == {1}, "the other still computes"
         leave.set()
         thread.join()
+        with one_blas_thread():
+            assert blas_threads() == {1}
         assert blas_threads() == {2}
 
 

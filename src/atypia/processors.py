@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import RLock, current_thread, main_thread
 
 from threadpoolctl import threadpool_limits
 
@@ -72,7 +72,32 @@ def shared(threads: int | None) -> Share:
     return Share(count // each, each)
 
 
-_HELD = Lock()
+class _Bound:
+    """The bound on linear algebra, and how many hold it; only the main thread can lift it everywhere."""
+
+    def __init__(self) -> None:
+        self._lock, self._holders, self._limits = RLock(), 0, ExitStack()
+        self._bound = False
+
+    def hold(self) -> None:
+        with self._lock:
+            self._holders += 1
+            if self._holders > 1:
+                return
+            limits = threadpool_limits(1, user_api="blas")
+            if not self._bound:  # else what was before is remembered already
+                self._limits.enter_context(limits)
+                self._bound = True
+
+    def let_go(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0 and current_thread() is main_thread():
+                self._limits.close()
+                self._bound = False
+
+
+_BOUND = _Bound()
 
 
 @contextmanager
@@ -80,14 +105,12 @@ def one_blas_thread() -> Iterator[None]:
     """Let numpy's linear algebra run in the thread that asks for it, in the whole process, for a while.
 
     Threads of its own wait for each other by turning in circles, which takes the processors from the threads
-    that read scans and run networks. Of contexts that overlap the first alone has an effect: some builds of
-    OpenBLAS obey the main thread only, and the bound must be lifted where it was set.
+    that read scans and run networks; and sums by several threads may differ in the last digit. Where contexts
+    overlap, the bound is lifted with the last. Some builds of OpenBLAS obey the main thread only: where
+    another thread ends last, the bound stays until the main thread's next one ends.
     """
-    if not _HELD.acquire(blocking=False):
-        yield
-        return
+    _BOUND.hold()
     try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
+        yield
     finally:
-        _HELD.release()
+        _BOUND.let_go()

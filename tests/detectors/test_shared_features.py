@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from atypia.detectors import Atlas, Ensemble, FitContext, Gaussian, Nearest, PatchCore
+from atypia.detectors.ensemble import _each
 from atypia.encoders import Encoder
 
 ENCODER = "efficientnet-lite0"
@@ -74,7 +75,7 @@ def test_members_that_read_other_grids_of_one_network_share_its_pass(healthy, tm
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Encoder, "_run", counted)
-        together = loaded._each(batch)
+        together = _each(loaded.members, batch)
     assert runs == [3]
     for found, expected in zip(together, alone, strict=True):
         assert np.allclose(found.image, expected.image, rtol=1e-5)

@@ -106,8 +106,8 @@ def begin(quick_file, mixed_folder):
     """Begin `atypia score` in two processes of its own group; return it with theirs once a shard is kept."""
     begun = []
 
-    def start(out):
-        words = ["score", quick_file, mixed_folder, "-o", out, "--judge-all", "--heatmaps", "--shard", SHARD]
+    def start(out, scans=mixed_folder):
+        words = ["score", quick_file, scans, "-o", out, "--judge-all", "--heatmaps", "--shard", SHARD]
         command = [sys.executable, "-m", "atypia", *map(str, words), "--processes", "2", "--threads", "2"]
         process = subprocess.Popen(
             command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -155,13 +155,16 @@ def test_none_outlives_a_killed_parent_and_the_same_command_goes_on(begin, judge
 
 
 @needs_proc
-def test_an_interrupt_ends_all_at_once_with_one_line(begin, tmp_path):
-    process, others = begin(tmp_path / "out")
+def test_an_interrupt_ends_all_at_once_with_one_line(begin, mixed_folder, tmp_path):
+    (tmp_path / "many").mkdir()
+    for number in range(400):
+        shutil.copy(mixed_folder / "00.png", tmp_path / "many" / f"{number}.png")
+    process, others = begin(tmp_path / "out", tmp_path / "many")
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=10)
     assert process.returncode == 130
     assert told.startswith("atypia: interrupted. ")
-    assert told.endswith(" of 22 scans are done and kept: the same command goes on from there.\n")
+    assert told.endswith(" of 400 scans are done and kept: the same command goes on from there.\n")
     assert told.count("\n") == 1
     demand_gone(others)
     assert not list((tmp_path / "out").glob(".unfinished/*.part"))

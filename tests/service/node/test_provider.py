@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import struct
 import subprocess
 import threading
@@ -67,14 +66,12 @@ def test_instances_are_taken_and_acknowledged(provide, send, write_study, tmp_pa
     assert {file.stat().st_mode & 0o077 for file in (*node.home.studies.iterdir(),)} == {0}
 
 
-def test_programs_of_dcmtk_send_to_it(provide, write_study, tmp_path):
-    for program in ("echoscu", "storescu"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed: apt-get install dcmtk")
+def test_programs_of_dcmtk_send_to_it(provide, write_study, installed, tmp_path):
+    echo, store = installed("echoscu"), installed("storescu")
     node = provide()
     files = write_study(tmp_path / "sent", count=5)
-    for words in (["echoscu"], ["storescu", "--scan-directories"]):
-        given = [] if words == ["echoscu"] else [str(files[0].parent)]
+    for words in ([echo], [store, "--scan-directories"]):
+        given = [] if words == [echo] else [str(files[0].parent)]
         command = [*words, "-aet", "DCMTK", "-aec", "ATYPIA", "127.0.0.1", str(node.port), *given]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr

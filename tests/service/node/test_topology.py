@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -40,7 +41,10 @@ def until(true: Callable[[], bool], seconds: float = SECONDS) -> bool:
 
 
 def program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    # Not what Python packages bring under the same name: pynetdicom has a storescu of its own.
+    ours = Path(sysconfig.get_path("scripts"))
+    places = [place for place in os.environ["PATH"].split(os.pathsep) if Path(place) != ours]
+    found = shutil.which(name, path=os.pathsep.join([*places, "/usr/sbin"]))
     if found is None:
         pytest.skip(f"{name} is not installed: apt-get install dcmtk orthanc orthanc-dicomweb")
     return found

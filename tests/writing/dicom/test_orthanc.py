@@ -118,11 +118,9 @@ def same(one: pydicom.Dataset, other: pydicom.Dataset) -> bool:
     return one == other and ("PixelData" not in one or np.array_equal(one.pixel_array, other.pixel_array))
 
 
-def test_results_sent_by_c_store_come_back_unchanged(archive, results):
-    if shutil.which("storescu") is None:
-        pytest.skip("storescu is not installed: apt-get install dcmtk")
+def test_results_sent_by_c_store_come_back_unchanged(archive, results, installed):
     # Its own list lacks the newer kinds of object; with these it asks for what is in the files.
-    send = ["storescu", "--required", "127.0.0.1", str(archive.dicom_port), *map(str, results)]
+    send = [installed("storescu"), "--required", "127.0.0.1", str(archive.dicom_port), *map(str, results)]
     done = subprocess.run(send, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     for path in results:
