@@ -36,15 +36,17 @@ def test_linear_algebra_keeps_to_one_thread_and_no_longer():
 
 def test_overlapping_bounds_hold_to_the_end_and_are_lifted_by_the_main_thread():
     with threadpool_limits(2, user_api="blas"):
-        leave = threading.Event()
+        entered, leave = threading.Event(), threading.Event()
 
         def other() -> None:
             with one_blas_thread():
+                entered.set()
                 leave.wait(20)
 
         with one_blas_thread():
             thread = threading.Thread(target=other)
             thread.start()
+            assert entered.wait(20)
         assert blas_threads() == {1}, "the other still computes"
         leave.set()
         thread.join()
