@@ -69,7 +69,7 @@ def test_what_waits_is_not_begun_once_the_reader_has_left(monkeypatch):
     end = time.monotonic() + 20
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of others may have ended meanwhile
     assert begun in ([0], [0, 1])
 
 

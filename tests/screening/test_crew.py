@@ -110,7 +110,13 @@ def begin(quick_file, mixed_folder):
         words = ["score", quick_file, scans, "-o", out, "--judge-all", "--heatmaps", "--shard", SHARD]
         command = [sys.executable, "-m", "atypia", *map(str, words), "--processes", "2", "--threads", "2"]
         process = subprocess.Popen(
-            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell lets what it starts in the background ignore interrupts, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         begun.append(process)
         while process.poll() is None and not list(out.glob(".unfinished/shard-??????/shard.json")):

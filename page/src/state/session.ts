@@ -52,7 +52,26 @@ function enter(who: User | null, secret: string | null): void {
   connect();
 }
 
+let staying = false;
+let unwelcome = false;
+
+/** Show what is open until it is closed, though the server may ask for a sign-in: a new token is shown only once. */
+export function stay(): void {
+  staying = true;
+}
+
+/** Let the page go to the sign-in again, where that was asked for meanwhile. */
+export function leaveIfAsked(): void {
+  staying = false;
+  if (unwelcome) leave();
+}
+
 function leave(): void {
+  if (staying) {
+    unwelcome = true;
+    return;
+  }
+  unwelcome = false;
   disconnect();
   user.value = null;
   csrf.value = null;

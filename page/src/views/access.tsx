@@ -1,12 +1,13 @@
 /** Who may come in, and who did what: for administrators. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Deed, Page, Role, Token } from "../api/types";
 import { Dialog } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { useLoaded } from "../parts/loaded";
 import { Failure } from "../parts/states";
+import { leaveIfAsked, stay } from "../state/session";
 import { fail, say } from "../state/toasts";
 import { when } from "../words";
 import { Table } from "./exchange";
@@ -27,6 +28,12 @@ function Tokens() {
   const list = useLoaded((signal) => api<Page<Token>>("/tokens", { signal }), []);
   const [adding, setAdding] = useState(false);
   const [made, setMade] = useState<string | null>(null);
+  useEffect(() => leaveIfAsked, []);
+  const closeMade = () => {
+    setMade(null);
+    leaveIfAsked();
+    list.again();
+  };
   const revoke = async (token: Token) => {
     try {
       await api(`/tokens/${token.id}`, { method: "DELETE" });
@@ -74,12 +81,11 @@ function Tokens() {
           onMade={(secret) => {
             setAdding(false);
             setMade(secret);
-            list.again();
           }}
         />
       )}
       {made && (
-        <Dialog title="The new token" onClose={() => setMade(null)}>
+        <Dialog title="The new token" onClose={closeMade}>
           <p>It is shown only now. Keep it as you keep a password.</p>
           <p class="secret">
             <code>{made}</code>
@@ -98,8 +104,10 @@ function NewToken({ onClose, onMade }: { onClose: () => void; onMade: (secret: s
     event.preventDefault();
     try {
       const json = { name: name.trim(), role, days: days ? Number(days) : null };
+      stay();
       onMade((await api<{ token: string }>("/tokens", { method: "POST", json })).token);
     } catch (error) {
+      leaveIfAsked();
       fail(error);
     }
   };
