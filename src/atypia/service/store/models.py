@@ -2,6 +2,7 @@
 
 No row holds a name, an identifier or a date of a patient: files are called by their place in an upload, and
 studies by a keyed hash. Labels are what a user called a scan, and are kept only where that was asked for.
+A job by path keeps that path, and so do its findings.
 Times are UTC with a time zone. Identifiers are 32 hexadecimal digits.
 """
 
