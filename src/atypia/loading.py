@@ -16,7 +16,7 @@ from atypia.processors import shared
 from atypia.reading.fetched import fetched_ahead
 from atypia.reading.row import Row
 from atypia.reading.rows import read_row
-from atypia.scan import Scan
+from atypia.scan import Image, Scan
 
 AHEAD = 48
 
@@ -27,6 +27,7 @@ class Loaded:
 
     `source` is what was given: the row or the scan in memory, with its group and strata.
     `spacing` is the size of its pixels in mm, and `position` its place along the head, where known.
+    `pixels` is the scan as it was read (H, W), where that was to be kept.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Loaded:
     error: UnreadableScan | None = None
     spacing: tuple[float, ...] | None = None
     position: float | None = None
+    pixels: Image | None = None
 
 
 def load(items: Iterable[Row | Scan], preparation: Preparation) -> Iterator[Loaded]:
@@ -46,9 +48,14 @@ def load(items: Iterable[Row | Scan], preparation: Preparation) -> Iterator[Load
         yield from load_by(pool, items, preparation)
 
 
-def load_by(pool: Executor | None, items: Iterable[Row | Scan], preparation: Preparation) -> Iterator[Loaded]:
-    """Do the same in the threads of a pool; None reads in the caller's own, one at a time."""
-    return queued(lambda item: _load(item, preparation), fetched_ahead(items), pool, ahead=AHEAD)
+def load_by(
+    pool: Executor | None, items: Iterable[Row | Scan], preparation: Preparation, kept: int = 0
+) -> Iterator[Loaded]:
+    """Do the same in the threads of a pool; None reads in the caller's own, one at a time.
+
+    Of pictures of up to `kept` pixels the pixels are kept.
+    """
+    return queued(lambda item: _load(item, preparation, kept), fetched_ahead(items), pool, ahead=AHEAD)
 
 
 def in_batches(loaded: Iterable[Loaded], size: int) -> Iterator[tuple[list[Loaded], Batch | None]]:
@@ -75,9 +82,16 @@ def to_batch(loaded: Sequence[Loaded]) -> Batch | None:
     )
 
 
-def _load(item: Row | Scan, preparation: Preparation) -> Loaded:
+def _load(item: Row | Scan, preparation: Preparation, kept: int) -> Loaded:
     try:
         scan = item if isinstance(item, Scan) else read_row(item)
-        return Loaded(item.name, item, preparation(scan), spacing=scan.spacing, position=scan.position)
+        pixels = scan.pixels if scan.pixels.size <= kept and _is_picture(item) else None
+        return Loaded(
+            item.name, item, preparation(scan), spacing=scan.spacing, position=scan.position, pixels=pixels
+        )
     except UnreadableScan as error:
         return Loaded(item.name, item, error=error)
+
+
+def _is_picture(item: Row | Scan) -> bool:
+    return isinstance(item, Row) and item.slice is None

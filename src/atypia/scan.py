@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST = 1e30
+"""Values of pixels beyond it are none: their differences and sums would overflow."""
+
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 

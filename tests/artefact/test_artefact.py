@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atypia.artefact import FORMAT, HEAD, MANIFEST, Artefact, read_artefact, write_artefact
+from atypia.artefact import FORMAT, HEAD, MANIFEST, Artefact, read_artefact, read_head, write_artefact
 from atypia.errors import ArtefactError, CorruptArtefact, NewerArtefact, OutputError
 
 MEMBERS = [HEAD, "graphs/network.onnx", "arrays/bank.npy", "arrays/cells.npy", MANIFEST]
@@ -373,3 +373,14 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="could not be written"):
         write_artefact(example(), tmp_path / "file" / "brain.atypia")
+
+
+def test_the_head_alone_is_read_and_verified(saved):
+    assert read_head(saved)["detector"] == {"name": "nearest"}
+
+    def other(members: dict[str, bytes]) -> None:
+        members[HEAD] = members[HEAD].replace(b"nearest", b"farther")
+
+    rewrite(saved, other)
+    with pytest.raises(CorruptArtefact, match="its hash differs"):
+        read_head(saved)

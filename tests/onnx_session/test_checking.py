@@ -135,6 +135,13 @@ def test_an_operator_that_is_told_to_fill_the_memory_is_refused(kind, inputs):
     refused(model(helper.make_node(kind, inputs, ["y"]), constants=[size]), f"more of {kind}")
 
 
+def test_a_shape_that_is_told_in_real_numbers_is_refused():
+    size = numpy_helper.from_array(np.array([np.nan, np.inf]), "size")
+    refused(
+        model(helper.make_node("Expand", ["x", "size"], ["y"]), constants=[size]), "shapes in whole numbers"
+    )
+
+
 def test_more_operators_than_a_network_has_are_refused_soon():
     nodes = [helper.make_node("Neg", ["x"], [f"v{number}"]) for number in range(60_000)]
     made = model(*nodes)

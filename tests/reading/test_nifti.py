@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
 
 import nibabel
 import numpy as np
 import pytest
 
 from atypia.errors import UnreadableScan
-from atypia.reading.nifti import read_nifti
+from atypia.reading.nifti import holds_several, read_nifti
 
 SHAPE = (18, 20, 17)
 
@@ -238,3 +239,37 @@ def test_damaged_bits_of_a_compressed_file_are_told(file):
     file.write_bytes(content)
     with pytest.raises(UnreadableScan, match="a damaged file"):
         read_nifti(file)
+
+
+@pytest.mark.parametrize(
+    ("sides", "kind"),
+    [((512, 512, 512), np.uint8), ((400, 400, 300), np.float64), ((64, 64, 64, 1024), np.uint8)],
+    ids=["voxels", "bytes", "volumes"],
+)
+def test_a_header_that_tells_of_more_than_its_file_can_hold_is_refused(tmp_path, sides, kind):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(kind)
+    header.set_data_shape(sides)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(header.binaryblock + bytes(1000)))
+    with pytest.raises(UnreadableScan, match=r"as many voxels as .* bytes can hold"):
+        read_nifti(path, volume="1" if len(sides) > 3 else None)
+
+
+def test_an_empty_mask_that_packs_well_is_still_read(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    nibabel.Nifti1Image(np.zeros((256, 256, 100), np.uint8), np.eye(4)).to_filename(path)
+    assert path.stat().st_size < 2**15
+    assert not read_nifti(path).pixels.any()
+
+
+def test_odd_headers_are_read_without_a_word(tmp_path, pixels, capfd):
+    path = tmp_path / "a.nii"
+    path.write_bytes(
+        spoilt(nibabel.Nifti1Image(pixels, np.eye(4)), sform_code=17, qform_code=3, pixdim=[-1] * 8)
+    )
+    holds_several(path)
+    with suppress(UnreadableScan):
+        read_nifti(path)
+    assert capfd.readouterr() == ("", "")

@@ -143,6 +143,12 @@ def test_a_decompression_bomb_is_refused_by_its_header(
     path = write_large_png(tmp_path / "bomb.png", 20_000)
     monkeypatch.setattr(PngImageFile, "load", lambda _: pytest.fail("the bomb was decoded"))
     with pytest.raises(
+        UnreadableScan, match=r"at most 8,388,608 pixels in 218,338 bytes, received 20000x20000 = 400,000,000"
+    ):
+        read_picture(path)
+    with path.open("ab") as file:
+        file.write(bytes(2**23))
+    with pytest.raises(
         UnreadableScan, match=r"at most 100,000,000 pixels, received 20000x20000 = 400,000,000"
     ):
         read_picture(path)
@@ -281,3 +287,22 @@ def test_a_large_jpeg_comes_reduced_where_fewer_pixels_are_enough(tmp_path):
         PIL.Image.fromarray(grey).save(path)
         assert read_picture(path, enough=120).pixels.shape == expected
         assert read_picture(path, enough=300).pixels.shape == (300, 400)
+
+
+def test_a_jpeg_of_very_many_passes_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", grey(), progressive=True)
+    whole = path.read_bytes()
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    path.write_bytes(whole[:-2] + last * 70 + whole[-2:])
+    with pytest.raises(UnreadableScan, match="at most 64 passes, received one of 7"):
+        read_picture(path)
+
+
+def test_a_palette_without_colours_is_no_picture(tmp_path: Path) -> None:
+    whole = save(tmp_path / "a.png", grey().convert("P")).read_bytes()
+    start = whole.index(b"PLTE") - 4
+    length = 12 + int.from_bytes(whole[start : start + 4])
+    (tmp_path / "b.png").write_bytes(whole[:start] + whole[start + length :])
+    for read in (read_picture, read_mask):
+        with pytest.raises(UnreadableScan, match="a whole picture"):
+            read(tmp_path / "b.png")

@@ -218,3 +218,54 @@ def test_how_a_scan_was_taken_returns_as_written_and_only_where_known(tmp_path, 
     assert read_table(tmp_path / f"t{suffix}", tmp_path) == rows
     write_table(rows[1:], tmp_path / "plain.csv", tmp_path)
     assert "plane" not in (tmp_path / "plain.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"path,plane,slice\nv.nii,axial,{'9' * 5000}\n",
+        f"path,volume\nv.nii,{'9' * 5000}\n",
+        "path,mask\na.png,m\0.png\n",
+    ],
+    ids=["slice", "volume", "mask"],
+)
+def test_numbers_and_paths_that_nothing_can_have_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadTable, match=r"row 2: expected"):
+        read(tmp_path, text)
+
+
+def test_a_name_that_no_file_can_have_is_only_not_there(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, f"path\n{'a' * 5000}\n")
+    assert row.name == "a" * 5000
+
+
+@pytest.mark.parametrize("at", [8, 60, -8], ids=["page", "text", "footer"])
+def test_parquet_that_is_damaged_anywhere_is_told(tmp_path: Path, at: int) -> None:
+    file = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"path": [f"{number}.png" for number in range(99)]}), file, compression="snappy")
+    content = bytearray(file.read_bytes())
+    content[at : at + 6] = b"\xff" * 6
+    file.write_bytes(content)
+    with pytest.raises(BadTable, match="expected"):
+        read_table(file, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (pa.array(["x" * 40_000] * 2), "texts of at most 32,768 bytes"),
+        (
+            pa.DictionaryArray.from_arrays(pa.array([0] * 200_000, pa.int32()), pa.array(["x" * 99])),
+            "200,000 rows",
+        ),
+        (pa.array([["a"], ["b"]]), "columns of texts and numbers, received one of list"),
+    ],
+    ids=["text", "rows", "lists"],
+)
+def test_a_parquet_table_that_unpacks_beyond_measure_is_refused(
+    tmp_path: Path, rows: pa.Array, words: str
+) -> None:
+    file = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"path": rows}), file, compression="zstd")
+    with pytest.raises(BadTable, match=words):
+        read_table(file, tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atypia.artefact.artefact import FORMAT, Artefact, read_artefact, write_artefact
+from atypia.artefact.artefact import FORMAT, Artefact, read_artefact, read_head, write_artefact
 from atypia.artefact.container import HEAD, MANIFEST
 
-__all__ = ["FORMAT", "HEAD", "MANIFEST", "Artefact", "read_artefact", "write_artefact"]
+__all__ = ["FORMAT", "HEAD", "MANIFEST", "Artefact", "read_artefact", "read_head", "write_artefact"]

@@ -68,6 +68,16 @@ def read_artefact(path: Path) -> Artefact:
     return Artefact(head, _arrays(members, path), _graphs(members))
 
 
+def read_head(path: Path) -> dict[str, Any]:
+    """Read and verify the head of a file, and nothing else; raise CorruptArtefact or NewerArtefact."""
+    with opened(path) as archive:
+        text = read_member(archive, HEAD, path)
+        head = _head(text, path)
+        if _hashes(archive, head, path).get(HEAD, _hash(text)) != _hash(text):
+            raise CorruptArtefact(f"{path}: {HEAD} is not what was saved (its hash differs). {AGAIN}")
+    return head
+
+
 def _entry(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, FIXED_TIME)
     info.compress_type = zipfile.ZIP_DEFLATED if name == HEAD else zipfile.ZIP_STORED

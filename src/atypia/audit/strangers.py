@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from atypia.fitness.familiar import Familiar
 from atypia.fitness.fitness import DISTANCE_MARGIN, LEAST_NOISE, MOSTLY_CT, NOISE_MARGIN
 from atypia.fitness.look import Looks
 from atypia.reading.row import Row
+from atypia.scratch import Scratch
 
 FOLDS = 5
 FEWEST = 20
@@ -59,7 +59,7 @@ def find_strangers(
     mirrored; below 40 nothing of healthy scans. Mirrored ones are told where the anatomy is not symmetric, as
     in sagittal slices: in axial and coronal ones they can not be told.
     """
-    with tempfile.TemporaryDirectory(prefix="atypia-", ignore_cleanup_errors=True) as folder:
+    with Scratch() as folder:
         seen = first_look(rows, Path(folder), workers)
         found = [
             Stranger(place, "blank", "shows nothing: empty, or of one grey", 3.0) for place in seen.blank

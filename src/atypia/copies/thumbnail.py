@@ -5,14 +5,17 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from atypia.atomic import not_written
 from atypia.errors import UnreadableScan
 from atypia.in_order import in_order
 from atypia.progress import progress
@@ -25,6 +28,8 @@ SMALL = SIDE // 2
 AHEAD = 64
 # JPEG pictures with sides from twice this come out of the decoder reduced by 2, 4 or 8, and sooner.
 ENOUGH = 512
+# Less contrast, in whatever unit, is lost where it is divided by.
+_LEAST = 1e-30
 
 Thumbnail = NDArray[np.uint8]
 
@@ -37,9 +42,15 @@ class ThumbnailFile:
         self._lock = threading.Lock()
 
     def write(self, place: int, thumbnail: Thumbnail) -> None:
-        """Keep a thumbnail at its place; a place that was never written must not be read."""
-        self._file.seek(place * SIDE * SIDE)
-        self._file.write(thumbnail.tobytes())
+        """Keep a thumbnail at its place; a place that was never written must not be read.
+
+        Raises OutputError where there is no room.
+        """
+        try:
+            self._file.seek(place * SIDE * SIDE)
+            self._file.write(thumbnail.tobytes())
+        except OSError as error:
+            raise not_written(Path(tempfile.gettempdir()), error) from error
 
     def read(self, places: NDArray[np.integer]) -> Thumbnail:
         """Return the thumbnails (N, SIDE, SIDE) at these places."""
@@ -52,7 +63,8 @@ class ThumbnailFile:
 
     def close(self) -> None:
         """Give the room on disk back."""
-        self._file.close()
+        with suppress(OSError):  # of a disk that was full, which was told of
+            self._file.close()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +85,16 @@ class Thumbnails:
 
 def read_thumbnails(rows: Sequence[Row], *, workers: int = 2) -> Thumbnails:
     """Read every picture once, in threads, with a bar on a terminal; memory grows by 4 KiB a picture."""
-    small = np.zeros((len(rows), SMALL, SMALL), np.uint8)
     large = ThumbnailFile()
+    try:
+        return _read_to(large, rows, workers)
+    except BaseException:
+        large.close()
+        raise
+
+
+def _read_to(large: ThumbnailFile, rows: Sequence[Row], workers: int) -> Thumbnails:
+    small = np.zeros((len(rows), SMALL, SMALL), np.uint8)
     flat = np.ones(len(rows), bool)
     digests: list[bytes] = []
     errors: list[tuple[int, str]] = []
@@ -111,7 +131,7 @@ def shrink(pixels: Image) -> Thumbnail | None:
     picture = PIL.Image.fromarray(np.ascontiguousarray(pixels, np.float32)).reduce((across, down))
     small = np.asarray(picture.resize((SIDE, SIDE), PIL.Image.Resampling.BILINEAR), np.float32)
     low, high = float(small.min()), float(small.max())
-    if not high - low > 1e-5 * max(abs(low), abs(high)):
+    if not high - low > max(1e-5 * max(abs(low), abs(high)), _LEAST):
         return None
     return np.round((small - low) * (255 / (high - low))).astype(np.uint8)
 

@@ -38,7 +38,11 @@ def unpack_images(archive: Path, folder: Path) -> list[Path]:
 
 
 def _checked(archive: Path, members: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    wanted = [m for m in members if not m.is_dir() and LITTER.isdisjoint(PurePosixPath(m.filename).parts)]
+    wanted = [
+        m
+        for m in members
+        if not m.filename.endswith("/") and LITTER.isdisjoint(PurePosixPath(m.filename).parts)
+    ]
     for member in wanted:
         if fault := _fault(member):
             raise BadArchive(f"{archive}: expected pictures only, received {fault}: '{member.filename}'.")

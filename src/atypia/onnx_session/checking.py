@@ -33,6 +33,7 @@ MOST_VALUES = 2**28
 _DOMAINS = ("", "ai.onnx")
 _TOLD_SHAPE = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1}
 _SHORT = 16
+_WHOLE = (6, 7)
 # FLOAT, INT, STRING, TENSOR, FLOATS, INTS and STRINGS; no graphs, no sparse tensors, no types.
 _ATTRIBUTES = frozenset({1, 2, 3, 4, 6, 7, 8})
 # By number in the format: bytes of a value. No text, no complex numbers.
@@ -111,6 +112,8 @@ def _check_shapes(graph: Any, who: str) -> None:
         tensor = constants.get([*node.input, "", ""][_TOLD_SHAPE[node.op_type]])
         if tensor is None or math.prod(tensor.dims) > _SHORT:
             continue
+        if tensor.data_type not in _WHOLE:
+            raise _refused(who, "shapes in whole numbers", f"{tensor.name!r} of other values")
         if math.prod(max(1, int(n)) for n in numpy_helper.to_array(tensor).ravel()) > MOST_VALUES:
             raise _refused(who, f"at most {MOST_VALUES} values of one operator", f"more of {node.op_type}")
 

@@ -13,6 +13,8 @@ from atypia.scan import Image, Mask
 
 # The search runs on a reduced image, so that its cost and its reach do not depend on the size of the scan.
 _SIDE = 160
+# Less contrast, in whatever unit, is lost where it is divided by.
+_LEAST = 1e-30
 # Lengths as shares of the longer side: the rim that shows the background, a frame around the picture, the
 # gaps that are closed, and what is thin enough to be cut off.
 _RIM = 0.08
@@ -55,7 +57,7 @@ def find_foreground(pixels: Image) -> Foreground | None:
     contrast = np.abs(grid - _background(grid))
     contrast = np.minimum(contrast, _percentiles(contrast, 99)[0])
     highest = float(contrast.max())
-    if not highest > 1e-5 * float(np.abs(grid).max()):
+    if not highest > max(1e-5 * float(np.abs(grid).max()), _LEAST):
         return None
     # Half of Otsu's level: dim tissue beside bright fat belongs to the head as well.
     differs = contrast > max(0.5 * _otsu(contrast, highest), 0.06 * highest)

@@ -24,7 +24,7 @@ from atypia.preparation.intensity import (
 from atypia.preparation.interior import find_interior, without_rim
 from atypia.preparation.pixel_shape import MOST, resized, shape_in_mm
 from atypia.preparation.prepared import Prepared
-from atypia.scan import Image, Mask, Scan
+from atypia.scan import LARGEST, Image, Mask, Scan
 
 Intensity = Literal["robust", "tissue", "range"]
 Interior = Literal["skull", "rim"]
@@ -197,8 +197,12 @@ def _checked(scan: Scan, shape: tuple[int, int]) -> Image:
         raise UnreadableScan(
             who, f"sides that differ by a factor of {_MAX_RATIO} at most", f"pixels of shape {pixels.shape}"
         )
-    if not np.isfinite(pixels).all():
+    lowest, highest = float(pixels.min()), float(pixels.max())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
         raise UnreadableScan(who, "finite pixel values", "NaN or infinite ones")
+    if max(-lowest, highest) > LARGEST:
+        expected = f"pixel values from -{LARGEST:g} to {LARGEST:g}"
+        raise UnreadableScan(who, expected, f"some from {lowest:g} to {highest:g}")
     return pixels
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from atypia.errors import BadOption, BadTable
 from atypia.reading.cutting import AS_IT_IS, Cutting
 from atypia.reading.dicom import is_dicom, is_index, one_file_per_series, series_rows
-from atypia.reading.folder import read_folder
+from atypia.reading.folder import as_text, read_folder
 from atypia.reading.nifti import is_nifti
 from atypia.reading.objects import read_objects
 from atypia.reading.packed import PackedRows
 from atypia.reading.picture import PICTURE_SUFFIXES
-from atypia.reading.row import Row, real_paths
+from atypia.reading.row import Row, real_paths, with_own_names
 from atypia.reading.table import TABLE_SUFFIXES, read_table, write_table
 from atypia.reading.volume import slice_name, volume_name
 from atypia.reading.volumes import VOLUME_SUFFIXES, is_volume, with_slices
@@ -107,7 +107,7 @@ def _rows(source: Path, root: Path | None, aside: list[tuple[str, str]]) -> list
     elif is_dicom(source):
         return series_rows(source)
     elif suffix in PICTURE_SUFFIXES or is_volume(source):
-        return [Row(source, source.name)]
+        return [Row(source, as_text(Path(source.name)))]
     else:
         received = f"a file that ends in {suffix!r}"
     raise BadTable(
@@ -148,16 +148,20 @@ def _with_unique_names(rows: list[Row]) -> tuple[Row, ...]:
     paths = list(real_paths(row.path for row in rows))
     common = os.path.commonpath([Path(path).parent for path in paths])
     return tuple(
-        replace(row, name=_own_name(row, Path(path).relative_to(common)))
-        for row, path in zip(rows, paths, strict=True)
+        with_own_names(
+            [
+                replace(row, name=_own_name(row, Path(path).relative_to(common)))
+                for row, path in zip(rows, paths, strict=True)
+            ]
+        )
     )
 
 
 def _own_name(row: Row, path: Path) -> str:
     """Return a row's name by its path; a DICOM series keeps its own in place of that of its first file."""
     if row.slice is not None and not is_nifti(path):
-        return path.with_name(row.name.rpartition("/")[2]).as_posix()
-    return path.as_posix() + _slice_of(row)
+        return as_text(path.with_name(row.name.rpartition("/")[2]))
+    return as_text(path) + _slice_of(row)
 
 
 def _slice_of(row: Row) -> str:

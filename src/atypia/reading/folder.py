@@ -12,7 +12,7 @@ from atypia.errors import BadTable, UnreadableScan
 from atypia.reading.dicom import Series, is_dicom, is_index, read_index, series_below, series_named
 from atypia.reading.nifti import bids_subject, stem_of
 from atypia.reading.picture import PICTURE_SUFFIXES
-from atypia.reading.row import Row
+from atypia.reading.row import Row, with_own_names
 from atypia.reading.volumes import VOLUME_SUFFIXES, is_volume
 
 _NORMAL = """
@@ -58,7 +58,7 @@ def read_folder(folder: Path, aside: list[tuple[str, str]] | None = None) -> lis
     Where a folder holds a DICOMDIR, the series that it names are the scans, and the rest below is set aside.
     Raises BadTable where there is neither picture nor volume.
     """
-    found = list(_pictures(folder, set()))
+    found = list(_pictures(folder))
     told: list[tuple[str, str]] = [] if aside is None else aside
     indexes = [path for path in found if is_index(path)]
     discs = [row for index in indexes for row in _disc_rows(folder, index, found, told)]
@@ -95,7 +95,7 @@ def read_folder(folder: Path, aside: list[tuple[str, str]] | None = None) -> lis
         for picture in pictures
         if picture not in others
     ]
-    return rows + series
+    return with_own_names(rows + series)
 
 
 def _disc_rows(folder: Path, place: Path, found: list[Path], aside: list[tuple[str, str]]) -> list[Row]:
@@ -110,12 +110,14 @@ def _disc_rows(folder: Path, place: Path, found: list[Path], aside: list[tuple[s
     try:
         index = read_index(place)
     except UnreadableScan:
-        aside.append((_text(disc / place.name), "an index that cannot be read: its folder is taken instead"))
+        aside.append(
+            (as_text(disc / place.name), "an index that cannot be read: its folder is taken instead")
+        )
         return []
     named = {file for study in index.studies for file in study.files}
     others = [path for path in found if path not in named and path.is_relative_to(place.parent)]
     found[:] = [path for path in found if not path.is_relative_to(place.parent)]
-    aside += [(_text(path.relative_to(folder)), "not named by the DICOMDIR") for path in others]
+    aside += [(as_text(path.relative_to(folder)), "not named by the DICOMDIR") for path in others]
     like = _row(folder, place, None)
     return [row for name, series in series_named(index) for row in _rows_of(disc / name, series, like, aside)]
 
@@ -123,10 +125,10 @@ def _disc_rows(folder: Path, place: Path, found: list[Path], aside: list[tuple[s
 def _rows_of(name: Path, series: Series, like: Row, aside: list[tuple[str, str]]) -> list[Row]:
     """Return the row of a series that is a scan, else none; without a group: that is told by its header."""
     if series.aside is not None:
-        aside.append((_text(name), series.aside))
+        aside.append((as_text(name), series.aside))
         return []
     volume = None if series.volume is None else str(series.volume)
-    return [replace(like, path=series.path, name=_text(name), group=None, volume=volume)]
+    return [replace(like, path=series.path, name=as_text(name), group=None, volume=volume)]
 
 
 def _series_rows(folder: Path, files: list[Path], aside: list[tuple[str, str]]) -> list[Row]:
@@ -146,20 +148,28 @@ def _is_scan(folder: Path, volume: Path) -> bool:
     return not apart and _NO_SCAN.search(stem_of(volume)) is None
 
 
-def _pictures(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
-    """Yield the pictures below a folder, sorted; each real folder once, so that no link leads in circles."""
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in visited:
-        return
-    visited.add((status.st_dev, status.st_ino))
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            continue
-        if entry.is_dir():
+def _pictures(folder: Path) -> Iterator[Path]:
+    """Yield the pictures below a folder, sorted, however deep they lie."""
+    visited: set[tuple[int, int]] = set()
+    waiting = [_inside(folder, visited)]
+    while waiting:
+        entry = next(waiting[-1], None)
+        if entry is None:
+            waiting.pop()
+        elif entry.is_dir():
             if entry.name.lower() not in _MASK_FOLDERS:
-                yield from _pictures(entry, visited)
+                waiting.append(_inside(entry, visited))
         elif entry.suffix.lower() in PICTURE_SUFFIXES or is_volume(entry):
             yield entry
+
+
+def _inside(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
+    """Return what lies in a folder, sorted; each real folder once, so that no link leads in circles."""
+    status = folder.stat()
+    place = status.st_dev, status.st_ino
+    entries = [] if place in visited else sorted(folder.iterdir())
+    visited.add(place)
+    return iter([entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"])
 
 
 def _masks_beside(folder: Path) -> dict[str, Path]:
@@ -179,10 +189,10 @@ def _row(folder: Path, picture: Path, mask: Path | None) -> Row:
     classes = inside.parts[:-1]
     kind = next((name for name in reversed(classes) if label_of(name)), classes[0] if classes else None)
     label = label_of(kind) if kind else None
-    return Row(picture, _text(inside), label=label, group=_group(inside), kind=kind, mask=mask)
+    return Row(picture, as_text(inside), label=label, group=_group(inside), kind=kind, mask=mask)
 
 
-def _text(inside: Path) -> str:
+def as_text(inside: Path) -> str:
     """Return a path as text; file names need not be text, and what cannot be written is spelt out."""
     return inside.as_posix().encode("utf-8", "backslashreplace").decode()
 

@@ -10,7 +10,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from atypia.errors import UnreadableScan
-from atypia.reading.picture import open_picture
+from atypia.reading.picture import check_size, open_picture
 
 _COLOUR_SIDE = 64
 
@@ -37,6 +37,7 @@ def read_header(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             picture = open_picture(path, file)
+            check_size(path, picture, file)
             mode = picture.mode
             return Header(
                 str(picture.format), mode, _tables(picture), _colourfulness(picture) if _may(mode) else 0.0

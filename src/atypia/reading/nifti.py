@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from atypia.errors import UnreadableScan
 from atypia.reading.cutting import MEAN
 from atypia.reading.picture import check_regular, reason
+from atypia.reading.quiet import hush_nibabel, no_warnings
 from atypia.reading.volume import Grid, Volume
+from atypia.scan import LARGEST
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Image
@@ -31,6 +33,9 @@ _CHOOSE = (
 )
 _LONGEST_HEADER = 2**26
 _MOST_VALUES = 2**31
+# Above so many, a file needs a byte for every so many: masks, which compress best, do, and bombs do not.
+ALWAYS_VOXELS, VOXELS_A_BYTE = 2**26, 64
+_ALWAYS_BYTES, _BYTES_A_BYTE = 2**28, 256
 _SIZES = {348: "ni1 n+1", 540: "ni2 n+2"}
 # Of BIDS: the last part of a file's name says what was measured.
 _SEQUENCE_OF = {"T1w": "T1", "T2w": "T2", "FLAIR": "FLAIR"}
@@ -54,8 +59,11 @@ def holds_several(path: Path) -> bool:
     """Tell by its header whether a NIfTI file holds several volumes; not where it cannot be read."""
     import nibabel
 
+    hush_nibabel()
     try:
-        return len([side for side in nibabel.load(path).shape[3:] if side > 1]) > 0
+        check_regular(path, _KIND)
+        with no_warnings():
+            return len([side for side in nibabel.load(path).shape[3:] if side > 1]) > 0
     except Exception:  # damaged files draw almost any exception; reading them gives the reason
         return False
 
@@ -80,7 +88,7 @@ def read_nifti(
     """
     check_regular(path, _KIND)
     try:
-        with path.open("rb") as raw:
+        with path.open("rb") as raw, np.errstate(all="ignore"):
             zipped = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             if not zipped:
@@ -141,8 +149,8 @@ def _values(image: Nifti1Image, sides: tuple[int, int, int], volume: str | None)
 def _opened(path: Path, file: BinaryIO, volume: str | None, max_voxels: int) -> Nifti1Image:
     """Check the header by itself, and return the image with nothing of it read."""
     import nibabel  # here, because few scans are volumes
-    from nibabel.imageglobals import LoggingOutputSuppressor
 
+    hush_nibabel()
     head = file.read(540)
     little = int.from_bytes(head[:4], "little")
     size = little if little in _SIZES else int.from_bytes(head[:4], "big")
@@ -161,7 +169,7 @@ def _opened(path: Path, file: BinaryIO, volume: str | None, max_voxels: int) -> 
         raise UnreadableScan(path, _KIND, received, "Convert it to one file that ends in .nii.gz.")
     _check_size(path, header, volume, max_voxels)
     file.seek(0)
-    with LoggingOutputSuppressor():
+    with no_warnings():
         image: Nifti1Image = image_kind.from_stream(file)
     return image
 
@@ -180,9 +188,24 @@ def _check_size(path: Path, header: Any, volume: str | None, max_voxels: int) ->
             f"a header that tells of {shown} = {math.prod(sides):,}",
             "Make the volume smaller: such a size is a damaged file, or one made to exhaust memory.",
         )
+    _check_packing(path, sides, header)
     offset = float(header["vox_offset"])
     if not 0 <= offset <= _LONGEST_HEADER:
         raise UnreadableScan(path, "voxels soon after the header", f"voxels from byte {offset:.0f}", _AGAIN)
+
+
+def _check_packing(path: Path, sides: list[int], header: Any) -> None:
+    """Refuse a header that tells of far more than the file can hold, before room is made for it."""
+    size, count = path.stat().st_size, math.prod(sides)
+    stored = count * int(header.get_data_dtype().itemsize)
+    if count > max(ALWAYS_VOXELS, VOXELS_A_BYTE * size) or stored > max(_ALWAYS_BYTES, _BYTES_A_BYTE * size):
+        shown = "x".join(map(str, sides))
+        raise UnreadableScan(
+            path,
+            f"as many voxels as {size:,} bytes can hold",
+            f"a header that tells of {shown} = {count:,}",
+            "Such a size is a damaged file, or one made to exhaust memory.",
+        )
 
 
 def _sides(path: Path, shape: tuple[int, ...], volume: str | None) -> tuple[int, int, int]:
@@ -205,7 +228,7 @@ def _sides(path: Path, shape: tuple[int, ...], volume: str | None) -> tuple[int,
 def _cleaned(path: Path, pixels: Grid) -> tuple[Grid, list[str]]:
     """Return the values, what is no number made 0 and a background the darkest; and notes of what was odd."""
     notes = []
-    finite = np.isfinite(pixels)
+    finite = (pixels > -LARGEST) & (pixels < LARGEST)  # false for what is no number
     bad = int(pixels.size - np.count_nonzero(finite))
     if bad == pixels.size:
         raise UnreadableScan(path, "finite voxel values", "NaN or infinite ones alone")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from atypia.errors import BadTable
 from atypia.reading.fetched import in_words
@@ -15,6 +14,7 @@ from atypia.reading.row import Row
 from atypia.reading.table import TABLE_SUFFIXES, read_table
 from atypia.reading.volumes import VOLUME_SUFFIXES, is_volume
 from atypia.remote import address, fetch, listing
+from atypia.scratch import Scratch
 
 MOST_TABLE_BYTES = 8 * 2**30
 
@@ -55,7 +55,7 @@ def _row(prefix: Path, path: Path) -> Row:
 def _table(source: Path, root: Path) -> list[Row]:
     with _as_bad_table(source):
         content = fetch(source, MOST_TABLE_BYTES)
-    with TemporaryDirectory() as folder:
+    with Scratch() as folder:
         file = Path(folder, source.name)
         file.write_bytes(content)
         try:

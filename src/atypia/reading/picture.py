@@ -23,10 +23,14 @@ from atypia.errors import UnreadableScan
 from atypia.reading.fetched import fetched
 from atypia.reading.quiet import no_warnings
 from atypia.remote import is_remote
-from atypia.scan import Image, Mask, Scan
+from atypia.scan import LARGEST, Image, Mask, Scan
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 MAX_PIXELS = 100_000_000
+ALWAYS_PIXELS, PIXELS_A_BYTE = 2**23, 16
+"""Above so many pixels a file needs a byte for every 16, as real scans have, and bombs have not."""
+MOST_SCANS = 64
+"""Passes of a progressive JPEG; programs write about 10, and each may cost as much as the whole picture."""
 MIN_SIDE = 16
 
 _KINDS = "a JPEG, PNG, TIFF, BMP or WebP picture"
@@ -100,7 +104,7 @@ def _decode(path: Path, max_pixels: int, enough: int | None = None) -> ImageFile
     try:
         with remote or path.open("rb") as file:
             picture = open_picture(path, file)
-            _check_size(path, picture, max_pixels)
+            check_size(path, picture, file, max_pixels)
             if isinstance(picture, JpegImageFile):
                 # The decoder then gives luma straight away, several times as fast.
                 picture.draft("L", None if enough is None else (enough, enough))
@@ -161,14 +165,34 @@ def _describe(head: bytes) -> str:
     return f"an unknown kind of file (first bytes {head[:8].hex(' ')})"
 
 
-def _check_size(path: Path, picture: ImageFile, max_pixels: int) -> None:
+def check_size(path: Path, picture: ImageFile, file: BinaryIO, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise UnreadableScan for a picture that is too large by itself, or for its file; nothing is decoded."""
     width, height = picture.size
-    if width * height > max_pixels:
+    size = os.fstat(file.fileno()).st_size if not isinstance(file, BytesIO) else file.getbuffer().nbytes
+    most = min(max_pixels, max(ALWAYS_PIXELS, PIXELS_A_BYTE * size))
+    if width * height > most:
         raise UnreadableScan(
             path,
-            f"at most {max_pixels:,} pixels",
+            f"at most {most:,} pixels" + ("" if most == max_pixels else f" in {size:,} bytes"),
             f"{width}x{height} = {width * height:,} pixels",
             "Make the picture smaller: such a size is a damaged file, or one made to exhaust memory.",
+        )
+    if isinstance(picture, JpegImageFile):
+        _check_scans(path, file)
+
+
+def _check_scans(path: Path, file: BinaryIO) -> None:
+    """Refuse a JPEG of very many passes; `file` stays where it is."""
+    place = file.tell()
+    file.seek(0)
+    scans = sum(piece.count(b"\xff\xda") for piece in iter(lambda: file.read(2**20), b""))
+    file.seek(place)
+    if scans > MOST_SCANS:
+        raise UnreadableScan(
+            path,
+            f"a JPEG of at most {MOST_SCANS} passes",
+            f"one of {scans}",
+            "Save it again: so many are a damaged file, or one made to take forever.",
         )
 
 
@@ -186,8 +210,15 @@ def _is_wide(picture: Picture) -> bool:
 
 
 def _grey(path: Path, picture: ImageFile) -> Image:
-    if _is_wide(picture):
-        return _wide_grey(path, picture)
+    try:
+        return _wide_grey(path, picture) if _is_wide(picture) else _narrow_grey(picture)
+    except UnreadableScan:
+        raise
+    except Exception as error:  # as where the colours of a palette are missing
+        raise UnreadableScan(path, "a whole picture", *reason(error)) from error
+
+
+def _narrow_grey(picture: ImageFile) -> Image:
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("L"), np.float32)
     layered = picture.convert("LA" if picture.mode in ("1", "L", "LA") else "RGBA")
@@ -199,9 +230,10 @@ def _wide_grey(path: Path, picture: ImageFile) -> Image:
     values = np.asarray(picture).astype(np.float32)
     if _white_is_zero(picture):
         values = np.float32(65535) - values
-    bad = values.size - int(np.isfinite(values).sum())
+    bad = values.size - int(np.count_nonzero((values > -LARGEST) & (values < LARGEST)))
     if bad:
-        raise UnreadableScan(path, "finite pixel values", f"{bad} pixels that are NaN or infinite")
+        received = f"{bad} pixels that are NaN, infinite or beyond {LARGEST:g}"
+        raise UnreadableScan(path, "finite pixel values", received)
     return values
 
 

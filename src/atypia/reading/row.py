@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atypia.reading.cutting import WHOLE
@@ -45,6 +46,27 @@ class Row:
     strip: str = WHOLE
 
 
+def with_own_names(rows: Sequence[Row]) -> list[Row]:
+    """Number those whose names are the same, as those of files may be whose names are no text.
+
+    >>> [row.name for row in with_own_names([Row(Path("a"), "a"), Row(Path("b"), "a")])]
+    ['a', 'a (2)']
+    """
+    if len({row.name for row in rows}) == len(rows):
+        return list(rows)
+    taken = {row.name for row in rows}
+    seen: Counter[str] = Counter()
+    told = []
+    for row in rows:
+        seen[row.name] += 1
+        name = row.name
+        while seen[row.name] > 1 and (name := f"{row.name} ({seen[row.name]})") in taken:
+            seen[row.name] += 1
+        taken.add(name)
+        told.append(replace(row, name=name))
+    return told
+
+
 def real_paths(paths: Iterable[Path]) -> Iterator[str]:
     """Yield each path with `..` and links resolved, so that one file has one path.
 
@@ -55,4 +77,4 @@ def real_paths(paths: Iterable[Path]) -> Iterator[str]:
         if path.parent not in folders:
             folders[path.parent] = os.path.realpath(path.parent)
         leaf = Path(folders[path.parent], path.name)
-        yield os.path.realpath(leaf) if leaf.is_symlink() else str(leaf)
+        yield os.path.realpath(leaf) if os.path.islink(leaf) else str(leaf)  # noqa: PTH114 - tells of odd names

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from atypia.errors import BadOption, BadTable, OutputError
 from atypia.reading.cutting import MEAN
@@ -21,6 +22,9 @@ from atypia.remote import is_remote
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 COLUMNS = ("path", "label", "split", "group", "kind", "mask", *STRATA, "slice", "volume")
+_AT_ONCE, _LONGEST = 4096, 2**15
+_ALWAYS_ROWS, _ALWAYS_BYTES, _BYTES_A_BYTE = 2**17, 2**26, 64
+_MOST_DIGITS = 9
 _WHERE_KNOWN = (*STRATA, "slice", "volume")
 
 _Record = dict[str, str | None]
@@ -85,20 +89,61 @@ def _csv_records(file: Path) -> Iterator[tuple[int, _Record]]:
 
 def _parquet_records(file: Path) -> Iterator[tuple[int, _Record]]:
     """Yield the rows, counted from 1."""
-    import pyarrow as pa  # here, because it is slow to import and few tables need it
-    import pyarrow.parquet as pq
+    import pyarrow.parquet as pq  # here, because it is slow to import and few tables need it
 
+    number = 0
     try:
-        table = pq.ParquetFile(file)
-        columns = table.schema_arrow.names
-        names = _checked_names(file, columns)
-        wanted = [column for column, name in zip(columns, names, strict=True) if name in COLUMNS]
-        lists = table.read(columns=wanted).to_pydict()
-    except pa.ArrowException as error:
+        with pq.ParquetFile(file) as table:
+            columns = table.schema_arrow.names
+            names = _checked_names(file, columns)
+            wanted = [column for column, name in zip(columns, names, strict=True) if name in COLUMNS]
+            _refuse_bomb(file, table.metadata)
+            _refuse_odd(file, [table.schema_arrow.field(column).type for column in wanted])
+        with pq.ParquetFile(file, read_dictionary=wanted) as table:
+            for batch in table.iter_batches(_AT_ONCE, columns=wanted):
+                _refuse_long(file, batch)
+                keys = [column.strip().lower() for column in batch.schema.names]
+                for values in zip(*batch.to_pydict().values(), strict=True):
+                    number += 1
+                    yield number, {key: _as_text(value) for key, value in zip(keys, values, strict=True)}
+    except BadTable:
+        raise
+    except Exception as error:  # damaged files draw almost any exception
         raise _bad(file, "a Parquet table", f"something else ({error})") from error
-    keys = [column.strip().lower() for column in lists]
-    for number, values in enumerate(zip(*lists.values(), strict=True), 1):
-        yield number, {key: _as_text(value) for key, value in zip(keys, values, strict=True)}
+
+
+def _refuse_bomb(file: Path, told: Any) -> None:
+    """Refuse a table of far more rows, or bytes, than its file can hold."""
+    size = file.stat().st_size
+    groups = (told.row_group(number) for number in range(told.num_row_groups))
+    packed = [group.column(one) for group in groups for one in range(group.num_columns)]
+    unpacked = sum(column.total_uncompressed_size for column in packed)
+    if told.num_rows > max(_ALWAYS_ROWS, size) or unpacked > max(_ALWAYS_BYTES, _BYTES_A_BYTE * size):
+        received = f"one of {told.num_rows:,} rows in {size:,} bytes"
+        raise _bad(file, "a Parquet table", received, "Such a size is a damaged file, or a bomb.")
+
+
+def _refuse_odd(file: Path, kinds: list[Any]) -> None:
+    """Refuse columns of neither texts nor numbers."""
+    from pyarrow import types
+
+    for kind in kinds:
+        kind = kind.value_type if types.is_dictionary(kind) else kind
+        plain = types.is_string(kind) or types.is_large_string(kind) or types.is_primitive(kind)
+        if not (plain or types.is_null(kind) or types.is_decimal(kind)):
+            raise _bad(file, "columns of texts and numbers", f"one of {kind}")
+
+
+def _refuse_long(file: Path, batch: Any) -> None:
+    """Refuse texts that are none of a table, of which one may stand for very many."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    for column in batch.columns:
+        values = column.dictionary if types.is_dictionary(column.type) else column
+        is_text = types.is_string(values.type) or types.is_large_string(values.type)
+        if is_text and (pc.max(pc.binary_length(values)).as_py() or 0) > _LONGEST:
+            raise _bad(file, f"texts of at most {_LONGEST:,} bytes", "a longer one")
 
 
 def _checked_names(file: Path, columns: list[str]) -> list[str]:
@@ -127,7 +172,7 @@ def _as_text(value: object) -> str | None:
 
 def _row(place: str, record: _Record, root: Path) -> Row:
     path, mask = record.get("path"), record.get("mask")
-    if not path or not path.strip() or "\0" in path:
+    if not path or not path.strip() or "\0" in path + (mask or ""):
         raise _bad(place, "a path", repr(path or ""), "Every row needs the path of its scan.")
     file = _placed(root, path)
     plane, index = (record.get("plane") or "").strip(), _slice(place, record, file)
@@ -164,7 +209,7 @@ def _slice(place: str, record: _Record, path: Path) -> int | None:
         return None
     if (plane or number) and plane not in PLANES:
         raise _bad(place, f"a plane to cut the volume in, out of {', '.join(PLANES)}", repr(plane))
-    if number and not number.isdecimal():
+    if number and not (number.isdecimal() and len(number) <= _MOST_DIGITS):
         raise _bad(place, "the number of a slice, from 0", repr(number))
     return int(number) if number else None
 
@@ -174,7 +219,7 @@ def _volume(place: str, record: _Record, path: Path) -> str | None:
     name = (record.get("volume") or "").strip().lower()
     if not name or not is_volume(path):
         return None
-    if name != MEAN and not name.isdecimal():
+    if name != MEAN and not (name.isdecimal() and len(name) <= _MOST_DIGITS):
         raise _bad(place, f"the number of a volume in its file, from 0, or {MEAN}", repr(name))
     return name if name == MEAN else str(int(name))
 

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from atypia.reading.stripping import strip
 from atypia.reading.volume import PLANES, Volume, slice_name, volume_name
 from atypia.remote import is_remote
 from atypia.scan import Mask
+from atypia.scratch import Scratch
 
 VOLUME_SUFFIXES = NIFTI_SUFFIXES
 
@@ -232,7 +232,7 @@ def _read_object(path: Path, volume: str | None) -> Volume:
             "a DICOM file",
             "Copy the series to a folder.",
         )
-    with TemporaryDirectory() as folder:
+    with Scratch() as folder:
         file = Path(folder, path.name)
         file.write_bytes(fetched(path, "a NIfTI volume"))
         try:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
+import pydicom
 import pytest
+from pydicom.config import IGNORE
 from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG2MPML
 
 from atypia.errors import UnreadableScan
 from atypia.reading.dicom import is_dicom, read_dicom, read_series
+from atypia.reading.dicom.dataset import number, text
 
 
 def broken(**elements):
@@ -92,3 +97,58 @@ def test_one_bad_file_leaves_the_other_series(tmp_path, slices, write_series):
     assert bad.error is not None
     assert bad.path.name == "broken.dcm"
     assert np.array_equal(read_dicom(good.path).pixels, slices.transpose(2, 1, 0))
+
+
+def test_one_image_that_does_not_say_where_it_lies_spoils_its_series_alone(tmp_path, slices, write_series):
+    def edit(data, index):
+        if index == 2:
+            del data.ImagePositionPatient
+
+    write_series(tmp_path, slices[:5], edit)
+    write_series(tmp_path, slices[:5], uid="1.2.3.4.2")
+    told = {series.error is None: series for series in read_series(tmp_path)}
+    assert set(told) == {True, False}
+    assert "without position" in str(told[False].error)
+
+
+@pytest.mark.parametrize("place", [1e200, 1e300])
+def test_places_beyond_all_bounds_are_none(tmp_path, slices, write_series, place):
+    def edit(data, _index):
+        data["ImagePositionPatient"].validation_mode = 0
+        data["ImagePositionPatient"]._value = [place, 0, 0]
+        data["PixelSpacing"]._value = ["1e200", "1e200"]
+
+    (series,) = read_series(write_series(tmp_path, slices[:3], edit)[0].parent)
+    assert "without position" in str(series.error)
+
+
+def test_a_number_longer_than_any_is_none():
+    data = pydicom.Dataset()
+    data.add(pydicom.DataElement("Rows", "IS", 10**400, validation_mode=IGNORE))
+    assert number(data, "Rows") is None
+
+
+def test_a_sequence_where_a_text_should_be_is_no_text():
+    inner = pydicom.Dataset()
+    inner.PatientName = "Planted^Name"
+    data = pydicom.Dataset()
+    data.add(pydicom.DataElement("SeriesDescription", "SQ", [inner]))
+    assert text(data, "SeriesDescription") == ""
+
+
+def test_a_series_of_very_many_geometries_is_refused_before_all_are_compared(tmp_path, write_enhanced):
+    def edit(data):
+        for place, frame in enumerate(data.PerFrameFunctionalGroupsSequence):
+            measures = pydicom.Dataset()
+            measures.PixelSpacing = [1 + place / 10, 1]
+            frame.PixelMeasuresSequence = [measures]
+
+    pixels = np.zeros((510, 16, 16), np.uint16)
+    write_enhanced(tmp_path / "e.dcm", pixels, list(range(510)), edit)
+    (series,) = read_series(tmp_path)
+    assert "at most 500 directions" in str(series.error)
+
+
+def test_a_pipe_is_no_dicom_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert not is_dicom(tmp_path / "pipe")

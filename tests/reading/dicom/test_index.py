@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom.data
 import pytest
+from pydicom.config import IGNORE
 from pydicom.fileset import FileSet
 
 from atypia.errors import UnreadableScan
@@ -145,3 +146,15 @@ def test_names_say_patient_and_study_by_their_number(tmp_path, kind):
     names = [row.name for row in collection]
     assert len(set(names)) == len(names)
     assert all("98892003" not in name and "77654033" not in name for name in names)
+
+
+@pytest.mark.parametrize("name", ["A" * 300, "\\".join("A" * 40), "A" * 61], ids=["long", "deep", "odd"])
+def test_names_beyond_what_a_disc_can_have_name_nothing(disc, name):
+    index = pydicom.dcmread(disc / "DICOMDIR")
+    for record in index.DirectoryRecordSequence:
+        if "ReferencedFileID" in record:
+            record["ReferencedFileID"].validation_mode = IGNORE
+            record["ReferencedFileID"].value = name
+    index.save_as(disc / "DICOMDIR")
+    with pytest.raises(UnreadableScan, match="names none"):
+        read_index(disc / "DICOMDIR")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import os
+import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 from atypia.errors import UnreadableScan
 from atypia.reading.nifti import is_nifti
-from atypia.reading.picture import PICTURE_SUFFIXES
+from atypia.reading.picture import PICTURE_SUFFIXES, check_regular
 from atypia.reading.quiet import no_warnings
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 _MAGIC, _MAGIC_AT = b"DICM", 128
+_ABOUT_FILE = 2
+_DEFLATED, _LOOKED_AT = b"1.2.840.10008.1.2.1.99", 2**20
+_ALWAYS_UNPACKED, _UNPACKED_A_BYTE = 2**26, 64
 _KIND = "a DICOM file"
+FINITE, FARTHEST = sys.float_info.max, 1e30
+"""All numbers, and places and sizes in mm, three of which may still be multiplied."""
 AGAIN = "Fetch or export the file again."
 
 
@@ -28,9 +34,11 @@ def is_dicom(path: Path) -> bool:
     if path.suffix.lower() in PICTURE_SUFFIXES or is_nifti(path):
         return False
     try:
+        if not path.is_file():  # opening what is none, as a pipe, may wait for ever
+            return False
         with path.open("rb") as file:
             return file.read(_MAGIC_AT + len(_MAGIC)).endswith(_MAGIC)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -42,13 +50,17 @@ def open_dataset(path: Path, *, pixels: bool) -> Any:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
+    check_regular(path, _KIND)
     try:
         with no_warnings():
+            _refuse_bomb(path)
             data = pydicom.dcmread(os.fspath(path), stop_before_pixels=not pixels, force=not _has_magic(path))
             # A DICOMDIR says what it is in the information about the file alone.
             if "SOPClassUID" not in data and "MediaStorageSOPClassUID" not in data.file_meta:
                 raise InvalidDicomError("no object")
             return data
+    except UnreadableScan:
+        raise
     except FileNotFoundError as error:
         raise UnreadableScan(path, _KIND, "no such file", "Check the path.") from error
     except InvalidDicomError as error:
@@ -69,6 +81,32 @@ def _has_magic(path: Path) -> bool:
     return magic or path.suffix.lower() not in DICOM_SUFFIXES
 
 
+def _refuse_bomb(path: Path) -> None:
+    """Raise UnreadableScan for a deflated data set that grows beyond measure: pydicom would unpack it all."""
+    from pydicom.filereader import read_dataset, read_preamble
+
+    with path.open("rb") as file:
+        if _DEFLATED not in file.read(_LOOKED_AT):
+            return
+        file.seek(0)
+        read_preamble(file, force=True)
+        read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != _ABOUT_FILE)
+        size = os.fstat(file.fileno()).st_size
+        left = most = max(_ALWAYS_UNPACKED, _UNPACKED_A_BYTE * size)
+        unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
+        for piece in iter(lambda: file.read(2**16), b""):
+            while piece and left > 0:
+                left -= len(unpacking.decompress(piece, 2**20))
+                piece = unpacking.unconsumed_tail
+        if left <= 0:
+            raise UnreadableScan(
+                path,
+                f"at most {most:,} bytes in a deflated data set",
+                "more",
+                "Such a size is a damaged file, or one made to exhaust memory.",
+            )
+
+
 def _damaged(path: Path) -> UnreadableScan:
     return UnreadableScan(path, "a whole DICOM file", "a damaged header", AGAIN)
 
@@ -78,22 +116,27 @@ def text(data: Any, name: str) -> str:
     value = _value(data, name)
     if value is None:
         return ""
-    return "\\".join(map(str, value)) if _is_list(value) else str(value)
+    parts = list(value) if _is_list(value) else [value]
+    if any(
+        hasattr(part, "walk") for part in parts
+    ):  # data sets, in a header that says so where a text should be
+        return ""
+    return "\\".join(map(str, parts))
 
 
-def numbers(data: Any, name: str, count: int) -> tuple[float, ...] | None:
-    """Return an element of so many finite numbers; None where it is anything else."""
+def numbers(data: Any, name: str, count: int, most: float = FINITE) -> tuple[float, ...] | None:
+    """Return an element of so many finite numbers, none beyond `most`; None where it is anything else."""
     value = _value(data, name)
     try:
         found = tuple(float(one) for one in (value if _is_list(value) else [value]))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return found if len(found) == count and all(map(math.isfinite, found)) else None
+    return found if len(found) == count and all(abs(one) <= most for one in found) else None
 
 
-def number(data: Any, name: str) -> float | None:
-    """Return an element's one finite number, or None."""
-    found = numbers(data, name, 1)
+def number(data: Any, name: str, most: float = FINITE) -> float | None:
+    """Return an element's one finite number, none beyond `most`, or None."""
+    found = numbers(data, name, 1, most)
     return found[0] if found else None
 
 

@@ -72,7 +72,10 @@ def _stamped(files: Iterable[Path]) -> tuple[tuple[Path, int, int], ...]:
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    status = file.stat()
+    try:
+        status = file.stat()
+    except OSError:  # a link to nothing: reading it gives the reason
+        return 0, 0
     return status.st_mtime_ns, status.st_size
 
 
@@ -150,7 +153,11 @@ def _of_one_uid(frames: Sequence[Frame]) -> Iterator[Series]:
 
 def _volumes(frames: Sequence[Frame], aside: str | None) -> Iterator[Series]:
     unique, repeats = without_repeats(frames)
-    parts, strays = part_frames(unique)
+    try:
+        parts, strays = part_frames(unique)
+    except UnreadableScan as error:
+        yield _series(unique, aside=aside, error=error)
+        return
     if strays:
         yield from (_one_volume(part, aside or _STRAY, 0) for part in _one_by_one(strays))
     for part in parts:

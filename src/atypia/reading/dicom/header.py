@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atypia.errors import UnreadableScan
-from atypia.reading.dicom.dataset import AGAIN, number, numbers, open_dataset, part, text
+from atypia.reading.dicom.dataset import AGAIN, FARTHEST, number, numbers, open_dataset, part, text
 from atypia.reading.dicom.exclusion import why_aside, why_unusable
 from atypia.reading.dicom.frame import Frame
 from atypia.reading.dicom.patient_key import group_of
@@ -97,13 +97,13 @@ def _scanner(data: Any) -> str | None:
 
 
 def _classic(data: Any, common: Frame) -> Frame:
-    slope, thickness = number(data, "RescaleSlope"), number(data, "SpacingBetweenSlices")
+    slope, thickness = number(data, "RescaleSlope"), number(data, "SpacingBetweenSlices", FARTHEST)
     return replace(
         common,
-        position=numbers(data, "ImagePositionPatient", 3),
-        orientation=numbers(data, "ImageOrientationPatient", 6),
-        spacing=numbers(data, "PixelSpacing", 2),
-        thickness=thickness or number(data, "SliceThickness"),
+        position=numbers(data, "ImagePositionPatient", 3, FARTHEST),
+        orientation=numbers(data, "ImageOrientationPatient", 6, FARTHEST),
+        spacing=numbers(data, "PixelSpacing", 2, FARTHEST),
+        thickness=thickness or number(data, "SliceThickness", FARTHEST),
         slope=1.0 if slope is None else slope,
         intercept=number(data, "RescaleIntercept") or 0.0,
         variants=(
@@ -146,7 +146,7 @@ def _frame(common: Frame, own: Any, shared: Any) -> Frame:
         group("MREchoSequence"),
         group("MRTimingAndRelatedParametersSequence"),
     )
-    slope, thickness = number(values, "RescaleSlope"), number(measures, "SpacingBetweenSlices")
+    slope, thickness = number(values, "RescaleSlope"), number(measures, "SpacingBetweenSlices", FARTHEST)
     kind = text(group("MRImageFrameTypeSequence"), "FrameType")
     contrast = text(group("MRImageFrameTypeSequence"), "AcquisitionContrast")
     guess = name_sequence(
@@ -156,10 +156,10 @@ def _frame(common: Frame, own: Any, shared: Any) -> Frame:
     )
     return replace(
         common,
-        position=numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3),
-        orientation=numbers(group("PlaneOrientationSequence"), "ImageOrientationPatient", 6),
-        spacing=numbers(measures, "PixelSpacing", 2),
-        thickness=thickness or number(measures, "SliceThickness"),
+        position=numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3, FARTHEST),
+        orientation=numbers(group("PlaneOrientationSequence"), "ImageOrientationPatient", 6, FARTHEST),
+        spacing=numbers(measures, "PixelSpacing", 2, FARTHEST),
+        thickness=thickness or number(measures, "SliceThickness", FARTHEST),
         slope=1.0 if slope is None else slope,
         intercept=number(values, "RescaleIntercept") or 0.0,
         sequence=common.sequence or guess.sure,

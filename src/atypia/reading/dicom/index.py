@@ -10,9 +10,11 @@ from typing import Any
 
 from atypia.errors import UnreadableScan
 from atypia.reading.dicom.dataset import number, open_dataset, text
+from atypia.reading.picture import reason
 
 NAME = "DICOMDIR"
 _MOST_RECORDS = 1_000_000
+_MOST_PARTS, _LONGEST_NAME = 16, 60  # 8 and 8 by the standard
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,11 @@ def read_index(path: Path) -> Index:
 
     Raises UnreadableScan where it cannot be read, or names no file.
     """
-    status = path.stat()
-    found = _studies(_records(path, status.st_mtime_ns, status.st_size), path.parent)
+    try:
+        status = path.stat()
+        found = _studies(_records(path, status.st_mtime_ns, status.st_size), path.parent)
+    except OSError as error:
+        raise UnreadableScan(path, "an index that can be read", *reason(error)) from error
     if not found:
         raise UnreadableScan(path, "an index that names files", "one that names none")
     return Index(path, tuple(found))
@@ -122,8 +127,12 @@ def _named(data: Any) -> Iterator[_Named]:
             series = text(record, "SeriesInstanceUID"), None if shown is None else int(shown)
         parts = tuple(part for part in text(record, "ReferencedFileID").split("\\") if part)
         # Names of the standard are plain; others would lead out of the disc.
-        if parts and all(part not in (".", "..") and not set(part) & set("/\\\0:") for part in parts):
+        if 0 < len(parts) <= _MOST_PARTS and all(map(_is_name, parts)):
             yield _Named(patients, studies, *series, kind == "IMAGE", parts)
+
+
+def _is_name(part: str) -> bool:
+    return part not in (".", "..") and len(part) <= _LONGEST_NAME and not set(part) & set("/\\\0:")
 
 
 def _tree(at: dict[int, Any], first: int) -> Iterator[Any]:

@@ -18,13 +18,14 @@ Same = Callable[[Frame, Frame], bool]
 
 _SAME_PLACE = 0.01  # mm
 _FEW = 3
+_MOST_GEOMETRIES = 500
 
 
 def part_frames(frames: Sequence[Frame]) -> tuple[list[list[Frame]], list[Frame]]:
     """Return the images by direction, size and spacing, and those of strays.
 
     A stray is an image of a series of several directions that has fewer than three of its own: a localizer,
-    or one that does not belong there.
+    or one that does not belong there. Raises UnreadableScan for more geometries than any series has.
     """
     parts = _by_geometry(frames)
     if all(_close(part[0].orientation, parts[0][0].orientation, 0.01) for part in parts):
@@ -87,6 +88,13 @@ def _by_geometry(frames: Sequence[Frame]) -> list[list[Frame]]:
         part = next((part for part in parts if _fits(part[0], frame)), None)
         if part is None:
             parts.append([frame])
+            if len(parts) > _MOST_GEOMETRIES:  # each image is compared with all of them
+                raise UnreadableScan(
+                    frame.path,
+                    f"a series of at most {_MOST_GEOMETRIES} directions, sizes and spacings",
+                    "one of more",
+                    "Export each stack as a series of its own.",
+                )
         else:
             part.append(frame)
     return parts

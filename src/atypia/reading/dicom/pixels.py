@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from atypia.errors import UnreadableScan
 from atypia.reading.dicom.dataset import AGAIN, number, open_dataset, text
+from atypia.reading.dicom.decoders import prepare_decoder
 from atypia.reading.dicom.frame import Frame
-from atypia.reading.nifti import MAX_VOXELS
+from atypia.reading.nifti import ALWAYS_VOXELS, MAX_VOXELS, VOXELS_A_BYTE
+from atypia.reading.picture import ALWAYS_PIXELS, PIXELS_A_BYTE
 from atypia.reading.quiet import no_warnings
-from atypia.scan import Image
+from atypia.scan import LARGEST, Image
 
 
 def read_images(frames: Sequence[Frame], max_voxels: int = MAX_VOXELS) -> Iterator[Image]:
@@ -28,6 +30,7 @@ def read_images(frames: Sequence[Frame], max_voxels: int = MAX_VOXELS) -> Iterat
     for path, group in groupby(frames, key=lambda frame: frame.path):
         ours = list(group)
         check_size(ours[0], ours[0].count, max_voxels)
+        _check_packing(ours[0])
         data = open_dataset(path, pixels=True)
         whole = _range(path, data) if "PixelData" in data else None
         stored = _decode(path, data, whole)
@@ -55,6 +58,23 @@ def check_size(first: Frame, depth: int, max_voxels: int) -> None:
         )
 
 
+def _check_packing(first: Frame) -> None:
+    """Raise UnreadableScan where a header tells of far more pixels than its file can hold."""
+    try:
+        size = first.path.stat().st_size
+    except OSError:
+        return  # opening it gives the reason
+    rows, columns = first.size
+    image, every = rows * columns, rows * columns * first.count
+    if image > max(ALWAYS_PIXELS, PIXELS_A_BYTE * size) or every > max(ALWAYS_VOXELS, VOXELS_A_BYTE * size):
+        raise UnreadableScan(
+            first.path,
+            f"as many pixels as {size:,} bytes can hold",
+            f"a header that tells of {columns}x{rows}x{first.count} = {every:,}",
+            "Such a size is a damaged file, or one made to exhaust memory.",
+        )
+
+
 def _decode(path: Path, data: Any, whole: tuple[int, int] | None) -> NDArray[Any]:
     if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise UnreadableScan(path, "an image", "a header without pixels", AGAIN)
@@ -63,11 +83,13 @@ def _decode(path: Path, data: Any, whole: tuple[int, int] | None) -> NDArray[Any
         with no_warnings():
             if whole is not None:
                 _keep_unused_bits(data, whole[0])
+            if syntax is not None and syntax.is_compressed:
+                prepare_decoder(data, str(syntax))
             return np.asarray(data.pixel_array)
     except MemoryError:
         raise
     except Exception as error:  # damaged files draw almost any exception, in words that may quote the header
-        if syntax is not None and syntax.is_compressed and _lacks_decoder(error):
+        if _is_packed(syntax) and _lacks_decoder(error):
             name = getattr(syntax, "name", "unknown")
             raise UnreadableScan(
                 path,
@@ -78,6 +100,11 @@ def _decode(path: Path, data: Any, whole: tuple[int, int] | None) -> NDArray[Any
         raise UnreadableScan(
             path, "whole pixels", "some that are cut short, damaged or not as the header says", AGAIN
         ) from None
+
+
+def _is_packed(syntax: Any) -> bool:
+    """Tell whether a transfer syntax packs pixels; one that is none, as damage makes it, does not."""
+    return syntax is not None and syntax.is_transfer_syntax and bool(syntax.is_compressed)
 
 
 def _lacks_decoder(error: Exception) -> bool:
@@ -137,13 +164,13 @@ def _keep_unused_bits(data: Any, lowest: int) -> None:
     overlaid = any(
         (group, 0x0102) in data and data[group, 0x0102].value for group in range(0x6000, 0x6020, 2)
     )
-    if lowest == 0 and not overlaid and not (syntax is not None and syntax.is_compressed):
+    if lowest == 0 and not overlaid and not _is_packed(syntax):
         data.BitsStored = data.BitsAllocated
         data.HighBit = data.BitsAllocated - 1
 
 
 def _finite(path: Path, values: Image) -> Image:
-    if not np.isfinite(values).all():
+    if not -LARGEST < values.min() <= values.max() < LARGEST:  # nor for what is no number
         raise UnreadableScan(path, "finite pixel values", "some that are NaN or infinite", AGAIN)
     return values
 

@@ -48,9 +48,10 @@ def to_stack(frames: Sequence[Frame]) -> Stack:
     Missing slices, at most a fifth, leave gaps in `places`. A stack that leans (a tilted gantry) keeps its
     lean in the affine. Raises UnreadableScan where the images lie at uneven distances or not on one line.
     """
-    if frames[0].position is None or frames[0].orientation is None or frames[0].spacing is None:
+    lost = next((one for one in frames if None in (one.position, one.orientation, one.spacing)), None)
+    if lost is not None:
         raise UnreadableScan(
-            frames[0].path,
+            lost.path,
             "images that say where they lie in the patient",
             "a header without position, direction or spacing",
             "Export the series from the scanner or the archive again.",

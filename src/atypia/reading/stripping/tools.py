@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from scipy import ndimage
 
 from atypia.errors import MissingTool, UnreadableScan
 from atypia.reading.volume import Volume
+from atypia.scratch import Scratch
 
 TOOLS: Mapping[str, tuple[str, ...]] = {
     "synthstrip": ("mri_synthstrip", "-i", "{input}", "-o", "{output}"),
@@ -40,7 +40,7 @@ def mask_by_tool(volume: Volume, tool: str) -> NDArray[np.bool_]:
     """
     command = TOOLS[tool]
     program = program_of(tool)
-    with tempfile.TemporaryDirectory(prefix="atypia-strip-") as folder:
+    with Scratch() as folder:
         given, found = Path(folder, "head.nii.gz"), Path(folder, "brain.nii.gz")
         _write(volume, given)
         filled = [part.format(input=given, output=found) for part in command[1:]]
