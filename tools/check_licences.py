@@ -23,6 +23,7 @@ from dependencies import (
     Package,
     groups_of,
     installed,
+    on_request,
     read_bundled,
     read_packages,
     read_pins,
@@ -89,7 +90,7 @@ def check_python() -> tuple[dict[str, tuple[str, set[str]]], list[str]]:
     told: dict[str, tuple[str, set[str]]] = {}
     for pin in pins:
         licence = licence_of(here[pin.name]) if pin.name in here else LICENCES["elsewhere"].get(pin.name)
-        if pin.name not in here and pin.is_for_here:
+        if pin.name not in here and pin.is_for_here and pin.name not in on_request():
             wrong.append(f"{pin.name} is pinned for this Python, but not installed: uv sync, then try again.")
         elif not licence:
             wrong.append(

@@ -88,6 +88,12 @@ def groups_of(names: set[str]) -> dict[str, set[str]]:
     return {name: {"base"} if "base" in found else found or {"dev"} for name, found in groups.items()}
 
 
+def on_request() -> set[str]:
+    """Return the packages of the groups that `uv sync` leaves out: what only they need may be missing."""
+    groups = {name: lines for name, lines in PROJECT["dependency-groups"].items() if name != "dev"}
+    return {canonicalize_name(Requirement(line).name) for lines in groups.values() for line in lines}
+
+
 def _reached(start: list[Requirement], here: dict[str, importlib.metadata.Distribution]) -> set[str]:
     seen: set[tuple[str, str]] = set()
     waiting = [(requirement, "") for requirement in start]

@@ -109,9 +109,12 @@ def test_a_damaged_file_in_the_cache_is_made_anew(saved, tmp_path, rng):
     path, pixels = saved(1), rng.random((1, 32, 32), dtype=np.float32)
     expected = load_encoder("keras:Small", weights=path)(pixels)[0]
     (kept,) = (tmp_path / "cache" / "encoders").iterdir()
-    for content in (b"", b"not a graph", kept.read_bytes()[:1000]):
+    whole = kept.read_bytes()
+    flipped = whole[:-200] + bytes([whole[-200] ^ 1]) + whole[-199:]  # still a graph
+    for content in (b"", b"not a graph", whole[:1000], flipped):
         kept.write_bytes(content)
         assert np.allclose(load_encoder("keras:Small", weights=path)(pixels)[0], expected)
+        assert kept.read_bytes() != content
 
 
 def test_a_network_that_depends_on_the_size_takes_one_only(rng):
