@@ -52,7 +52,7 @@ BAD_PICTURES = {
         "no contrast",
         "The picture is empty",
     ),
-    "huge.png": (huge, "at most 100,000,000 pixels", "20000x20000 = 400,000,000 pixels", "Make the picture"),
+    "huge.png": (huge, "at most 8,388,608 pixels in", "20000x20000 = 400,000,000 pixels", "Make the picture"),
 }
 
 
