@@ -39,11 +39,13 @@ LINES = (  # from the top; rooms on one line do not know each other
         "onnx_session",
         "overlay",
         "pretrained",
+        "parent",
         "processors",
         "remote",
+        "scratch",
         "volume_finding",
     ),
-    ("errors", "scan", "progress", "in_order", "notice"),
+    ("errors", "scan", "progress", "in_order", "notice", "locking"),
 )
 HEIGHT = {room: -line for line, rooms in enumerate(LINES) for room in rooms}
 SIDEWAYS = {

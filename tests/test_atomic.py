@@ -48,3 +48,13 @@ def test_text_and_bytes_are_written_as_they_are_whatever_the_text_holds(tmp_path
     write_whole(tmp_path / "text", "µ\n\udcff")
     assert (tmp_path / "bytes").read_bytes() == b"\xff\r\n"
     assert (tmp_path / "text").read_bytes() == "µ\n\\udcff".encode()
+
+
+def test_two_threads_that_write_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    with atomic(target) as first, atomic(target) as second:
+        first.write_text("first")
+        second.write_text("second")
+        assert first != second
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,28 @@ def test_a_claimed_folder_is_there_and_empty(tmp_path):
     claim_folder(tmp_path / "a" / "b")
     assert not list((tmp_path / "a" / "b").iterdir())
     claim_folder(tmp_path / "a" / "b")
+
+
+@pytest.mark.parametrize(
+    "claim", [claim_folder, lambda out: claim_file(out / "table.csv")], ids=["folder", "file"]
+)
+def test_what_a_killed_process_left_half_written_goes_after_an_hour(tmp_path, claim):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    old, fresh, mine, other = (
+        tmp_path / name
+        for name in (
+            f".table.csv.0.{gone.pid}.part",
+            f".table.csv.1.{gone.pid}.part",
+            f".table.csv.0.{os.getpid()}.part",
+            ".table.csv.notes.part",
+        )
+    )
+    for path in (old, fresh, mine, other):
+        path.write_text("half")
+        os.utime(path, None if path == fresh else (9, 9))
+    claim(tmp_path)
+    assert set(tmp_path.iterdir()) == {fresh, mine, other}
 
 
 def test_a_claimed_file_is_not_written_yet(tmp_path):
@@ -100,7 +123,7 @@ def test_a_lock_that_its_holder_removed_is_not_taken_for_one(tmp_path, monkeypat
             (tmp_path / LOCK).unlink()
         return True
 
-    monkeypatch.setattr(destination, "_lock", lock)
+    monkeypatch.setattr(destination, "lock", lock)
     with held(tmp_path):
         assert len(opened) == 2
         assert (tmp_path / LOCK).exists()

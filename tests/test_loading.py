@@ -86,7 +86,7 @@ def test_nothing_goes_on_after_the_reader_left(scans):
     end = time.monotonic() + 20  # what was begun ends by itself
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of others may have ended meanwhile
 
 
 def test_what_the_caller_s_list_raises_reaches_the_caller(scans):

@@ -1,4 +1,4 @@
-"""The page of promises: every test that it names is there and runs, and README promises nothing beyond it."""
+"""The pages of promises and of faults: every test named there runs, and README promises nothing beyond."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs/explanation/promises.md").read_text(encoding="utf-8")
-ROWS = [line.split(" | ") for line in PAGE.splitlines() if line.startswith("| ") and "::" in line]
+FAULTS = (ROOT / "docs/explanation/faults.md").read_text(encoding="utf-8")
+PLACES = ("fit", "score", "serve", "Ray")
+
+
+def rows_of(page: str) -> list[list[str]]:
+    return [line.split(" | ") for line in page.splitlines() if line.startswith("| ") and "::" in line]
+
+
+ROWS = rows_of(PAGE)
+STRUCK = [(part.partition("\n")[0], row) for part in FAULTS.split("\n## ")[1:] for row in rows_of(part)]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 PINNED = re.compile(r"xfail|mark\.skip\b|real_data")
 
@@ -39,6 +48,24 @@ def test_every_promise_is_held_by_tests_that_run(row: list[str]) -> None:
         assert (ROOT / file).is_file(), file
         assert name in functions_of(ROOT / file), f"{file}::{name}"
         assert not PINNED.search(functions_of(ROOT / file)[name]), f"{file}::{name} need not run"
+
+
+@pytest.mark.parametrize(
+    ("fault", "row"), STRUCK, ids=[f"{row[0].strip('| ')}-{fault}"[:60] for fault, row in STRUCK]
+)
+def test_every_fault_is_survived_by_tests_that_run(fault: str, row: list[str]) -> None:
+    place, told, tests = row
+    assert told.endswith("."), fault
+    test_every_promise_is_held_by_tests_that_run([place, tests])
+
+
+def test_every_fault_is_tried_at_every_place() -> None:
+    faults = [part.partition("\n")[0] for part in FAULTS.split("\n## ")[1:]]
+    assert faults[-1] == "What is not defended"
+    assert [(fault, row[0].strip("| ")) for fault, row in STRUCK] == [
+        (fault, place) for fault in faults[:-1] for place in PLACES
+    ]
+    assert len(faults) > 10
 
 
 def test_the_page_says_much() -> None:

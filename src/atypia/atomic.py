@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from atypia.errors import OutputError
+
+LEFT_SECONDS = 3600.0
+"""So long a file that is half written may lie untouched until it is taken for one that was left."""
+_NUMBERS = count()  # several threads may write one file
 
 
 @contextmanager
@@ -16,7 +24,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
     The folder is made where it is missing. An OSError inside, as of a full disk, becomes an OutputError.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{next(_NUMBERS)}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -44,6 +52,33 @@ def not_written(path: Path, error: OSError) -> OutputError:
         f"{path}: could not be written ({error.strerror or error}). "
         "Make room there or choose another place, and run the command again."
     )
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove what processes that were killed have left half written in a folder: of one file, or of all.
+
+    What a process of this machine still writes stays, and so does what was touched in the last hour, for
+    another machine may be writing it.
+    """
+    with suppress(OSError):  # no such folder, or one that may not be changed: what is left there is no matter
+        for path in folder.glob(".*.part" if name is None else f".{glob.escape(name)}.*.part"):
+            pid = path.name.split(".")[-2]
+            if pid.isdecimal() and not _lives(int(pid)) and path.stat().st_mtime < time.time() - LEFT_SECONDS:
+                path.unlink()
+
+
+def _lives(pid: int) -> bool:
+    if pid == os.getpid():
+        return True
+    if sys.platform == "win32":  # to ask there is to end it
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _remove(temporary: Path) -> None:

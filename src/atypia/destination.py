@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from atypia.atomic import not_written
+from atypia.atomic import not_written, sweep
 from atypia.errors import OutputError
+from atypia.locking import lock
 
 LOCK = ".atypia.lock"
 
@@ -27,6 +27,8 @@ def claim_folder(out: Path) -> None:
             pass
     except OSError as error:
         raise not_written(out, error) from error
+    sweep(out)
+    sweep(out / "figures")
 
 
 def claim_file(out: Path) -> None:
@@ -82,7 +84,7 @@ def _locked(path: Path) -> IO[str]:
             file = path.open("a+", encoding="utf-8")
         except OSError as error:
             raise not_written(path, error) from error
-        if not _lock(file):
+        if lock(file.fileno()) is False:
             file.seek(0)
             who = file.read().strip()
             file.close()
@@ -97,24 +99,6 @@ def _locked(path: Path) -> IO[str]:
                 file.flush()
                 return file
         file.close()  # its holder has removed it: what is locked is no longer what others would open
-
-
-def _lock(file: IO[str]) -> bool:
-    """Lock an open file for this process, and tell whether that went well."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        return True  # no locks here
-    return True
 
 
 def _remove(path: Path, out: Path) -> None:

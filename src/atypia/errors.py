@@ -24,7 +24,7 @@
     └── OutputError                6   a result could not be written
 
 On the command line 0 means that all went well, 1 that the work was done but some scans could not be read or
-judged, and 130 that the user interrupted it.
+judged, 4 also that memory ran out, 130 that the user interrupted it, and 143 that a signal ended it.
 Every message says what was expected, what came, in which file, and what to do next.
 """
 

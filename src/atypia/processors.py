@@ -13,6 +13,8 @@ from threading import RLock, current_thread, main_thread
 from threadpoolctl import threadpool_limits
 
 MOST_WORKERS = 8
+MEMORY_EACH = 2 << 30
+"""Bytes of memory for each process that computes: scoring with small networks takes a third of it."""
 
 _UNKNOWN = 4 << 30
 

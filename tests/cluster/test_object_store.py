@@ -201,10 +201,11 @@ def test_two_jobs_to_one_prefix():
     ):
         pass
     assert not listing(out)
-    old = {"token": "x", "who": "elsewhere", "at": time.time() - 61}
-    put(out / LOCK, json.dumps(old).encode())
-    with held_place(out):
-        assert json.loads(fetch(out / LOCK))["token"] != "x"
+    for ago in (61, -86_400):  # as of one that was killed; and of one whose clock was a day ahead
+        old = {"token": "x", "who": "elsewhere", "at": time.time() - ago}
+        put(out / LOCK, json.dumps(old).encode())
+        with held_place(out):
+            assert json.loads(fetch(out / LOCK))["token"] != "x"
 
 
 @pytest.mark.usefixtures("prefix")

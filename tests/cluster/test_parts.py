@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
+import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -10,12 +14,17 @@ import pytest
 
 from atypia.cluster import parts
 from atypia.cluster.place import LOCK
+from atypia.cluster.worker import Judged, Worker
 from atypia.destination import held
 from atypia.errors import ArtefactError, OutputError
 from atypia.screener import Screener
 from atypia.screening import Keeping, WatchedFile, maker_of, score_to_folder
+from atypia.screening.child import OUT_OF_MEMORY
+from atypia.screening.failed import Failed
+from atypia.screening.order import Order
 
 SMALL = Keeping(shard=4)
+FEW_PAGES = 12
 
 
 @pytest.fixture
@@ -75,6 +84,70 @@ def test_a_full_disk_leaves_what_is_done_and_the_next_run_goes_on(inline, judge,
     inline.clear()
     assert judge(out).kept == 22
     assert inline == [], "what is done is never done again"
+
+
+def test_a_place_that_is_full_or_read_only_is_told_and_work_goes_on_there(
+    inline, judge, whole, rows_of, disk
+):
+    with pytest.raises(OutputError, match="Read-only file system"):
+        judge(disk("1m", "ro") / "out")
+    out = disk("1m")
+    filler = out / "filler"
+    filler.write_bytes(bytes((1 << 20) - FEW_PAGES * 4096))
+    with pytest.raises(OutputError, match="No space left on device") as raised:
+        judge(out)
+    assert "scans are done and kept: the same command goes on" in raised.value.__notes__[0]
+    filler.unlink()
+    inline.clear()
+    assert judge(out).kept > 0
+    assert 0 < len(inline) < 6
+    assert rows_of(out) == rows_of(whole)
+
+
+@pytest.fixture
+def ready(quick_file, scans):
+    """A worker of the cluster, here, that has the Screener; its scans."""
+    screener, worker = Screener.load(quick_file), Worker()
+    maker = maker_of(screener, quick_file)
+    order = Order(maker, str(maker.sha256), False, False, False, 1, "cpu")
+    assert not isinstance(worker.ready(quick_file.read_bytes(), order), Failed)
+    return worker, list(scans.rows[:4])
+
+
+def test_a_node_whose_disk_is_full_is_named(ready, disk, monkeypatch):
+    worker, rows = ready
+    place = disk("64k")
+    (place / "filler").write_bytes(bytes((64 << 10) - 4096))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    told = worker.judge(rows, 0)
+    assert isinstance(told, Failed)
+    assert told.kind == "OutputError"
+    assert f"On the node {platform.node()}: {place}" in told.message
+    assert "No space left on device" in told.message
+    (place / "filler").unlink()
+    assert isinstance(worker.judge(rows, 0), Judged)
+    assert list(place.iterdir()) == []
+
+
+def test_a_worker_without_memory_dies_that_another_may_try(ready, monkeypatch):
+    """Its death costs a retry, and several over one shard end the job: tests of the pool show it."""
+    worker, rows = ready
+
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("atypia.cluster.worker.judge_shard", full)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as ended:
+        worker.judge(rows, 0)
+    assert ended.value.code == OUT_OF_MEMORY
+
+
+def test_workers_need_no_cache(ready, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("ATYPIA_CACHE", str(tmp_path / "file"))
+    worker, rows = ready
+    assert isinstance(worker.judge(rows, 0), Judged)
 
 
 @pytest.mark.parametrize("damage", ["findings/part-000002.parquet", "_atypia/shard-000002.json"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import pytest
 
 from atypia.cluster import Workers, parts
 from atypia.cluster.sweep import Fit, run_sweep
+from atypia.destination import LOCK
 from atypia.errors import BadOption, ClusterFailed
-from atypia.reading.collection import Collection, Row
+from atypia.reading.collection import Collection, Row, read_collection
 from atypia.remote import fetch, listing, put
 from atypia.screener import Screener
 from atypia.screening import Keeping, maker_of, score_to_folder
@@ -138,6 +141,60 @@ def test_a_sweep_on_the_cluster(cluster, tmp_path):
     done = list(run_sweep(fits, tmp_path, Workers(cluster.address), None))
     assert sorted(one.fit.out.name for one in done) == ["none.atypia", "nowhere.atypia"]
     assert all(one.code == 2 and "expected a folder of scans" in one.told for one in done)
+
+
+def workers_below(process: int) -> list[int]:
+    """The processes of workers that this process has started, directly or not."""
+    stats = {int(one.parent.name): one for one in Path("/proc").glob("[0-9]*/stat")}
+    found, parents = [], {}
+    for pid, stat in stats.items():
+        with suppress(OSError):
+            parents[pid] = int(stat.read_text().rpartition(")")[2].split()[1])
+            if stat.with_name("cmdline").read_bytes().startswith(b"ray::Worker"):
+                found.append(pid)
+
+    def is_below(pid: int) -> bool:
+        return pid == process or (pid in parents and is_below(parents[pid]))
+
+    return [pid for pid in found if is_below(pid)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+def test_a_killed_worker_costs_a_retry_and_a_signal_ends_the_job_with_its_journal_good(
+    cluster, judge, links, quick_file, rows_of, tmp_path
+):
+    """The worker ends as where the system lacks memory; then SIGTERM, as a batch system sends it."""
+    table, out = tmp_path / "table.csv", tmp_path / "out"
+    table.write_text("path\n" + "\n".join(str(row.path) for row in links.rows[: LINKS // 2]))
+    words = ["score", quick_file, table, "-o", out, "--shard", 2, "--engine", "ray"]
+    command = [sys.executable, "-W", "ignore", "-m", "atypia", *words, "--address", cluster.address]
+
+    def until(count: int) -> int:
+        kept, end = 0, time.monotonic() + 60
+        while kept < count and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+            kept = len(list((out / "_atypia").glob("shard-*.json")))
+        return kept
+
+    with subprocess.Popen(
+        [str(word) for word in command], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
+        before = until(1)
+        killed = workers_below(os.getpid())
+        assert killed
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        assert until(before + 4) >= before + 4, "another goes on"
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 143, told
+    last = told.splitlines()[-1]
+    assert last.startswith("atypia: ended by SIGTERM. ")
+    assert last.endswith(" of 100 scans are done and kept: the same command goes on from there.")
+    assert not (out / LOCK).exists()
+    tally = judge(out, read_collection(table), Keeping(shard=2), Workers(cluster.address))
+    assert 0 < tally.kept < LINKS // 2
+    assert [row["name"] for row in rows_of(out)] == [row.name for row in read_collection(table)]
 
 
 def test_a_head_that_dies_ends_the_job_with_its_journal_good(cluster, links, quick_file, tmp_path):

@@ -72,7 +72,10 @@ def test_a_recipe_is_words_of_fit(recipe, tmp_path):
         ("[[fit]]\nscans = 'a'\nout = 'x'\n[[fit]]\nscans = 'b'\nout = 'x'", "x twice"),
         ("[[fit]]\nscans = 'a'\nout = 'x'\n[more]", "received fit, more"),
         ("[[fit", "expected a recipe in TOML"),
+        ("a = " + "[" * 5000, "expected a recipe in TOML"),
+        ("a = " + "9" * 5000, "expected a recipe in TOML"),
     ],
+    ids=range(10),
 )
 def test_a_recipe_that_is_wrong(tmp_path, text, received):
     file = tmp_path / "sites.toml"

@@ -156,6 +156,9 @@ class Remembering(Intensity):
 
     constant: float | None = None
 
+    def with_threads(self, _threads):
+        return self  # what it notes is not in its state
+
     def fit(self, healthy, context):
         self.seen = [healthy.batch(np.array([i])).pixels[0].tobytes() for i in range(len(healthy))]
         self.context = context

@@ -91,12 +91,17 @@ def test_another_encoder_has_files_of_its_own(cache, encoder, pixels, keys):
     assert len(files(cache)) == 8
 
 
-@pytest.mark.parametrize("damage", [b"", b"hello", b"PK\x03\x04" + bytes(90), "cut", "short"])
+@pytest.mark.parametrize("damage", [b"", b"hello", b"PK\x03\x04" + bytes(90), "cut", "short", "bit", "old"])
 def test_a_damaged_file_is_computed_again(cache, encoder, pixels, keys, damage):
     cache.features(encoder, pixels, keys)
     path = next(path for path in files(cache) if path.stem == keys[2])
     if damage == "short":
         np.save(path, np.zeros(7, np.float16))
+    elif damage == "bit":
+        content = path.read_bytes()
+        path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    elif damage == "old":  # from before a sum stood after the values
+        path.write_bytes(path.read_bytes()[:-4])
     else:
         path.write_bytes(path.read_bytes()[:-3] if damage == "cut" else damage)
     found = cache.features(encoder, pixels, keys)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import platformdirs
 import pytest
@@ -44,7 +49,7 @@ def served(tmp_path: Path) -> Iterator[Download]:
 
 
 def put(path: Path, content: bytes = CONTENT) -> Path:
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
 
@@ -84,6 +89,90 @@ def test_what_is_not_the_official_file_is_not_kept(empty_caches: Path, served: D
     with pytest.raises(WeightsError, match=f"MD5 {MD5}, not {OFFICIAL.md5}"):
         obtain_weights(official=Download(served.url, OFFICIAL.md5))
     assert not list(empty_caches.parent.iterdir())
+
+
+class Faulty(BaseHTTPRequestHandler):
+    """Answers once as `fault` says, then as it should."""
+
+    fault: ClassVar[str] = ""
+    over: ClassVar[threading.Event]
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        fault, type(self).fault = self.fault, ""
+        if fault == "is refused":
+            self.send_error(503)
+            return
+        told = {"is longer than told": len(CONTENT) - 9, "is told in words": "many", "has no end": 10**12}
+        self.send_response(200)
+        self.send_header("Content-Length", str(told.get(fault, len(CONTENT))))
+        self.end_headers()
+        if fault == "breaks off":
+            self.wfile.write(CONTENT[:-1000])
+        elif fault == "stalls":
+            self.wfile.write(CONTENT[:1000])
+            self.over.wait(10)
+        elif fault == "is another file":
+            self.wfile.write(CONTENT[::-1])
+        elif fault == "has no end":
+            for _ in range(100):
+                self.wfile.write(CONTENT)
+        else:
+            self.wfile.write(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("breaks off", "the connection ended after 2,559,000 of 2,560,000 bytes"),
+        ("stalls", "timed out"),
+        ("is another file", "what came has MD5"),
+        ("is longer than told", "what came has MD5"),
+        ("is told in words", "invalid literal"),
+        ("has no end", "more than 4 MiB came"),
+        ("is refused", "503"),
+    ],
+    ids=["breaks off", "stalls", "another file", "longer", "told in words", "endless", "refused"],
+)
+def test_a_download_that_fails_leaves_nothing_and_the_next_begins_anew(
+    empty_caches: Path, monkeypatch: pytest.MonkeyPatch, fault: str, told: str
+) -> None:
+    monkeypatch.setattr(weights, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(weights, "MOST", 4 << 20)
+    monkeypatch.setattr(Faulty, "fault", fault)
+    monkeypatch.setattr(Faulty, "over", threading.Event(), raising=False)
+    with QuietServer(("127.0.0.1", 0), Faulty) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        official = Download(f"http://127.0.0.1:{server.server_port}/{OFFICIAL.file_name}", MD5)
+        with pytest.raises(WeightsError, match=told) as raised:
+            obtain_weights(official=official)
+        assert "--encoder efficientnet-lite0" in str(raised.value)
+        assert not list(empty_caches.parent.iterdir())
+        Faulty.over.set()
+        assert obtain_weights(official=official).read_bytes() == CONTENT
+        server.shutdown()
+        thread.join()
+    assert list(empty_caches.parent.iterdir()) == [empty_caches]
+
+
+def test_what_a_killed_download_left_goes_with_the_next_use(empty_caches: Path, served: Download) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = put(empty_caches.with_name(f".{empty_caches.name}.0.{gone.pid}.part"), CONTENT[:1000])
+    os.utime(left, (9, 9))
+    assert obtain_weights(official=served) == empty_caches
+    assert list(empty_caches.parent.iterdir()) == [empty_caches]
+
+
+def test_two_downloads_at_once_do_not_disturb_each_other(empty_caches: Path, served: Download) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: obtain_weights(official=served), range(4)))
+    assert found == [empty_caches] * 4
+    assert empty_caches.read_bytes() == CONTENT
+    assert list(empty_caches.parent.iterdir()) == [empty_caches]
 
 
 def test_an_interrupted_download_leaves_no_file(

@@ -55,9 +55,14 @@ def test_tables_of_an_earlier_version_have_no_strata(tmp_path):
         ("a.csv", "name,p_value\na.png,\n", "at least one scan with a p-value to test, received 1 without"),
         ("a.jsonl", "{broken\n", "expected a table of findings, received something else"),
         ("a.jsonl", "[1, 2]\n", "a column 'name'"),
+        ("a.jsonl", '{"name": "a", "p_value": ' + "9" * 400 + "}", "expected a p-value above 0"),
+        ("a.jsonl", '{"name": "a", "p_value": ' + "9" * 5000 + "}", "received something else"),
+        ("a.jsonl", "[" * 100_000, "received something else"),
         ("a.parquet", "no table", "expected a Parquet table"),
+        ("b.parquet", "PAR1" * 9, "expected a Parquet table"),
         ("a.txt", "", "a name that ends in '.txt'"),
     ],
+    ids=range(14),
 )
 def test_what_is_no_table_of_findings_is_refused_with_its_place(tmp_path, name, text, words):
     (tmp_path / name).write_text(text, encoding="utf-8")
@@ -97,3 +102,8 @@ def test_tables_of_one_name_are_told_apart_by_their_folders(tmp_path):
         "tuesday/findings.csv",
     ]
     assert [name for name, _ in read_streams(tables[:1]).starts] == ["findings.csv"]
+
+
+def test_a_stratum_that_is_no_text_is_taken_as_one(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"name": "a", "p_value": 0.5, "stratum": ["T1", 3]}\n')
+    assert list(read_streams([tmp_path / "a.jsonl"]).by_stratum) == ["['T1', 3]"]

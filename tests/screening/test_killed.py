@@ -1,4 +1,4 @@
-"""A process that is killed at any moment costs nothing but the shard that it was at."""
+"""A process that is killed at any moment costs nothing but what it was at, and leaves nothing for ever."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 MOMENTS, SEED = 10, 11
+FIT_MOMENTS = 4
 
 # Imports once; each job is then a process of its own, killed for good as it touches the folder the n-th time.
 DRIVER = """
-import json, os, sys
-import atypia.screener, atypia.screening, nibabel, pyarrow.parquet
+import json, os, sys, tempfile
+import atypia.detectors, atypia.screener, atypia.screening, nibabel, pyarrow.parquet
 from atypia.cli import main
 
 pyarrow.array(["what this loads, it loads once"])
@@ -30,6 +31,8 @@ def job(words, out, moment):
             if touched == moment:
                 os.kill(os.getpid(), 9)
     sys.addaudithook(touch)
+    if os.path.isdir(os.path.join(out, "tmp")):
+        tempfile.tempdir = os.path.join(out, "tmp")
     try:
         main(words)
     except SystemExit as end:
@@ -105,3 +108,28 @@ def test_killed_at_ten_random_moments_it_ends_as_if_it_had_not_been(jobs, quick_
     out = tmp_path / str(done)
     assert jobs(words(out), out)[:2] == [0, 1]
     assert content(out) == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system starts no process from a copy of another")
+def test_a_fit_that_is_killed_leaves_nothing_that_the_next_does_not_clear(jobs, small_heads, tmp_path):
+    """Killed as it touches its result, its work or what it prepared: the next gives the same file, alone."""
+
+    def fitted(root, moment=0):
+        (root / "tmp").mkdir(parents=True, exist_ok=True)
+        words = ("fit", small_heads, "-o", root / "brain.atypia", "--detector", "atlas", "--size", 32)
+        return jobs((*words, "--no-fitness-check"), root, moment)
+
+    ended, code, touches = fitted(tmp_path / "whole")
+    assert (ended, code) == (0, 0)
+    whole = content(tmp_path / "whole")
+    assert list(whole) == ["brain.atypia"]
+    left = []
+    for moment in np.linspace(2, touches, FIT_MOMENTS).astype(int):
+        assert fitted(tmp_path / "out", int(moment))[0] == -9
+        left += content(tmp_path / "out")
+    assert any("tmp" in name for name in left), "it prepared scans"
+    for path in (*(tmp_path / "out").glob(".*.part"), *(tmp_path / "out" / "tmp").iterdir()):
+        os.utime(path, (1, 1))  # an hour goes by
+    assert fitted(tmp_path / "out")[:2] == [0, 0]
+    assert content(tmp_path / "out") == whole
+    assert list((tmp_path / "out" / "tmp").iterdir()) == []

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from atypia import processors
 from atypia.errors import AtypiaError, MissingExtra, OutputError
-from atypia.processors import usable
+from atypia.processors import MEMORY_EACH, usable
 from atypia.screening import sharing
 from atypia.screening.failed import failed, risen
 from atypia.screening.plan import SHARD, Shard, usual_size
-from atypia.screening.sharing import EACH, threads_of_each
+from atypia.screening.sharing import threads_of_each
 
 
 def shards(count: int, size: int = 256) -> list[Shard]:
@@ -30,7 +30,7 @@ def test_threads_are_shared_out_and_no_process_is_idle(processes, threads, count
 def machine(monkeypatch):
     """A machine with 16 processors, so much memory and such a device."""
 
-    def make(memory=64 * EACH, device="cpu"):
+    def make(memory=64 * MEMORY_EACH, device="cpu"):
         monkeypatch.setattr(sharing, "usable", lambda: 16)
         monkeypatch.setattr(sharing, "memory", lambda: memory)
         monkeypatch.setattr(sharing, "device", lambda: device)
@@ -47,9 +47,9 @@ def test_as_many_as_pay(machine):
     assert threads_of_each(None, None, shards(4)) == (), "few scans"
     assert threads_of_each(2, None, shards(4)) == (8, 8), "as told"
     assert threads_of_each(None, None, shards(20), known=False) == ()
-    machine(memory=3 * EACH)
+    machine(memory=3 * MEMORY_EACH)
     assert threads_of_each(None, None, shards(20)) == (6, 5, 5)
-    machine(memory=EACH - 1)
+    machine(memory=MEMORY_EACH - 1)
     assert threads_of_each(None, None, shards(20)) == ()
     machine(device="cuda")
     assert threads_of_each(None, None, shards(20)) == ()

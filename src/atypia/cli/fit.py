@@ -228,7 +228,7 @@ def _work_folder(out: Path, *, resume: bool) -> Iterator[Path]:
     except BaseException as error:
         if not _checkpoints(work):
             shutil.rmtree(work, ignore_errors=True)
-        elif isinstance(error, KeyboardInterrupt | OutputError):
+        elif isinstance(error, KeyboardInterrupt | MemoryError | OutputError):
             error.add_note("The finished epochs are kept: add --resume to the same command to go on.")
         raise
     shutil.rmtree(work, ignore_errors=True)

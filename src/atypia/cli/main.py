@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import click
@@ -22,6 +25,7 @@ from atypia.cli.doctor import doctor
 from atypia.cli.equalise import equalise
 from atypia.cli.evaluate import evaluate
 from atypia.cli.fit import fit
+from atypia.cli.forget import forget
 from atypia.cli.info import info
 from atypia.cli.keygen import keygen
 from atypia.cli.monitor import monitor
@@ -35,10 +39,24 @@ from atypia.cli.split import split
 from atypia.cli.threshold import threshold
 from atypia.cli.tokens import tokens
 from atypia.cli.verify import verify
-from atypia.errors import AtypiaError, OutputError
+from atypia.errors import AtypiaError, OutputError, ProcessesDied
 from atypia.notice import RESEARCH_USE_ONLY
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+_ENDING = ("SIGTERM", "SIGHUP")
+"""Signals that end a command as Ctrl-C does: what it has begun is put away, and it tells how to go on."""
+_NO_MEMORY = (
+    "expected memory for this, received none. Give fewer --threads, --processes or --workers where there are "
+    "such, a smaller --size, or fewer scans at once."
+)
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal asks the process to end."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
 
 
 class Commands(TaughtGroup):
@@ -52,13 +70,20 @@ class Commands(TaughtGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with _ended_by_signals():
+                return super().invoke(ctx)
         except AtypiaError as error:
             _tell(str(error), error)
             ctx.exit(error.exit_code)
+        except Terminated as error:
+            _tell(f"ended by {signal.Signals(error.number).name}.", error)
+            ctx.exit(128 + error.number)
         except KeyboardInterrupt as error:
             _tell("interrupted.", error)
             ctx.exit(INTERRUPTED)
+        except MemoryError as error:
+            _tell(_NO_MEMORY, error)
+            ctx.exit(ProcessesDied.exit_code)
         except BrokenPipeError:  # as of `| head`: who reads has read enough
             _close_output()
             ctx.exit(0)
@@ -66,6 +91,27 @@ class Commands(TaughtGroup):
             _tell(f"could not read or write: {error}.", error)
             _close_output()
             ctx.exit(OutputError.exit_code)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Have signals that would kill raise Terminated, once; further ones do not disturb what is put away."""
+    before: dict[int, Any] = {}
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise Terminated(number)
+
+    for number in (int(getattr(signal, name)) for name in _ENDING if hasattr(signal, name)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # as it is not under nohup
+            with suppress(ValueError):  # in another thread than the first no signal comes
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell(message: str, error: BaseException) -> None:
@@ -99,11 +145,12 @@ def _close_output() -> None:
             ("1", "done, but some scans could not be read or judged"),
             ("2", "wrong input or options"),
             ("3", "the file of the Screener cannot be used"),
-            ("4", "weights, a download or an optional part of the installation is missing"),
+            ("4", "weights, a download, an optional part of the installation, or memory is missing"),
             ("5", "the training diverged"),
             ("6", "a result could not be written"),
             ("7", "an optimised Screener scores otherwise than the original"),
             (str(INTERRUPTED), "interrupted"),
+            (str(TERMINATED), "ended by a signal that asks for it, SIGTERM"),
         ]
     },
     epilog=RESEARCH_USE_ONLY,
@@ -124,6 +171,7 @@ COMMANDS = (
     score,
     serve,
     tokens,
+    forget,
     evaluate,
     compare,
     choose,

@@ -26,7 +26,8 @@ from atypia.errors import BadOption
 from atypia.notice import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from atypia.screening import Tally
+    from atypia.screener import Screener
+    from atypia.screening import Tally, WatchedFile
 
 FORMATS = ("csv", "jsonl", "parquet")
 
@@ -224,27 +225,18 @@ def score(
     """
     from atypia.destination import claim_folder
     from atypia.reading.collection import read_collections
-    from atypia.screener import Screener
-    from atypia.screening import Keeping, WatchedFile, maker_of, score_to_folder
-    from atypia.screening.results import results_of
+    from atypia.screening import Keeping, maker_of, score_to_folder
 
     workers = workers_of(threads=threads, **cluster)
     context = click.get_current_context()
     told = context.get_parameter_source("kind") is not ParameterSource.DEFAULT
     check_outputs(workers, out, kind if told else None, heatmaps=heatmaps, results=results)
     check_processes(workers, threads, processes)
-    kinds = [kind.strip() for kind in results.split(",")] if results is not None else []
-    for result in results_of(kinds).values():
-        result.check()
+    kinds = _kinds_of(results)
     file, scans = shipped.model_and_rest(pretrained, model, scans)
     if not scans:
         raise BadOption("Expected scans to judge: pictures, volumes, folders or tables; received none.")
-    watched = WatchedFile(file)
-    if require_signature is not None:
-        _demand_signature(file, require_signature)
-    screener = Screener.load(file)
-    if require_signature is not None:
-        watched.demand_same(None)  # what was loaded is what was verified
+    screener, watched = _loaded(file, require_signature)
     screener.use_threads(threads if workers is None else workers.threads_each)
     cutting = replace(screener.cutting, volume=volume or screener.volume_)
     collection = read_collections(scans, root=root, cutting=cutting).packed()
@@ -286,16 +278,34 @@ def score(
     if pretrained is not None:
         click.echo(shipped.UNCALIBRATED, err=True)
     _tell(tally, out / "heatmaps" if heatmaps else None)
-    for left, why in tally.left_out.items():
-        asked = left if left == "pictures" else f"--results {left}"
-        click.echo(f"{asked}: nothing was written of some scans: {why}", err=True)
+    _tell_left_out(tally)
     context.exit(1 if tally.unreadable or tally.unfit else 0)
 
 
-def _demand_signature(file: Path, key: Path) -> None:
+def _kinds_of(results: str | None) -> list[str]:
+    """Return the kinds of results that are asked for; raise where one is not known or cannot be made here."""
+    from atypia.screening.results import results_of
+
+    kinds = [kind.strip() for kind in results.split(",")] if results is not None else []
+    for result in results_of(kinds).values():
+        result.check()
+    return kinds
+
+
+def _loaded(file: Path, key: Path | None) -> tuple[Screener, WatchedFile]:
+    """Load a Screener, whose signature is demanded where a key is given."""
+    from atypia.screener import Screener
+    from atypia.screening import WatchedFile
+
+    watched = WatchedFile(file)
+    if key is None:
+        return Screener.load(file), watched
     from atypia.signing import demand_signature, read_public
 
     demand_signature(file, read_public(key))
+    screener = Screener.load(file)
+    watched.demand_same(None)  # what was loaded is what was verified
+    return screener, watched
 
 
 def _tell(tally: Tally, heatmaps: Path | None) -> None:
@@ -325,3 +335,9 @@ def _tell(tally: Tally, heatmaps: Path | None) -> None:
     if tally.unreadable:
         click.echo(f"{tally.unreadable} could not be judged: see the column error of {tally.table}", err=True)
     click.echo(RESEARCH_USE_ONLY)
+
+
+def _tell_left_out(tally: Tally) -> None:
+    for left, why in tally.left_out.items():
+        asked = left if left == "pictures" else f"--results {left}"
+        click.echo(f"{asked}: nothing was written of some scans: {why}", err=True)

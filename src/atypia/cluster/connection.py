@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -66,12 +67,15 @@ def joined(workers: Workers) -> Iterator[Cluster]:
         return
     _demand_answer(workers.address)
     try:
-        ray.init(
-            address=workers.address,
-            include_dashboard=False if workers.address is None and "RAY_ADDRESS" not in os.environ else None,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
+        with _own_signals():
+            ray.init(
+                address=workers.address,
+                include_dashboard=False
+                if workers.address is None and "RAY_ADDRESS" not in os.environ
+                else None,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ClusterFailed(
             f"Expected a Ray cluster at {workers.address or 'the address in RAY_ADDRESS, or here'}, "
@@ -82,6 +86,18 @@ def joined(workers: Workers) -> Iterator[Cluster]:
         yield cluster
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Put SIGTERM back to what it did before: Ray would end the process without a word of what is kept."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None:
+            with suppress(ValueError):  # in another thread than the first
+                signal.signal(signal.SIGTERM, before)
 
 
 def _ray() -> Any:

@@ -18,8 +18,9 @@ from atypia.errors import OutputError
 from atypia.remote import address, fetch, fetch_all, is_remote, listing, put, remove
 
 LOCK = "_atypia/lock.json"
-BEAT, STALE = 15.0, 60.0
-"""Seconds between signs of life of who holds a prefix; and without one until it is taken for dead."""
+BEAT, STALE, SKEW = 15.0, 60.0, 3600.0
+"""Seconds between signs of life of who holds a prefix; and without one until it is taken for dead; and
+what clocks of two machines may differ by: a sign of life from further ahead is of one that was wrong."""
 
 
 class Place(Protocol):
@@ -123,7 +124,7 @@ class _Prefix:
 
     def _take(self) -> None:
         holder = self._holder()
-        if holder is not None and time.time() - float(str(holder.get("at", 0))) < STALE:
+        if holder is not None and -SKEW < time.time() - float(str(holder.get("at", 0))) < STALE:
             raise OutputError(self._taken_by(str(holder.get("who", "another process"))))
         try:
             put(self.out / LOCK, self._sign(), new=holder is None)

@@ -97,7 +97,7 @@ def _all_judged(parts: Parts, pool: Pool, scans: int, keeping: Keeping, maker: M
             for _ in range(len(shard)):
                 next(ticks, None)
         return parts.finish()
-    except (AtypiaError, KeyboardInterrupt, OSError) as error:
+    except (AtypiaError, KeyboardInterrupt, MemoryError, OSError) as error:
         if parts.done:
             error.add_note(parts.told)
         raise

@@ -19,7 +19,6 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from atypia.atomic import write_whole
@@ -28,6 +27,7 @@ from atypia.cluster.settings import Workers
 from atypia.errors import BadOption
 from atypia.in_order import in_order
 from atypia.progress import progress
+from atypia.scratch import Scratch
 
 _KEYS = ("defaults", "fit")
 _TOLD = 2000
@@ -64,7 +64,7 @@ def read_sweep(recipe: Path) -> list[Fit]:
     """Return the fits of a recipe, whose paths start from its folder; raise BadOption where it is wrong."""
     try:
         tables = tomllib.loads(recipe.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadOption(f"{recipe}: expected a recipe in TOML, received: {error}.") from error
     fits, defaults = tables.get("fit", []), tables.get("defaults", {})
     if set(tables) - set(_KEYS) or not isinstance(fits, list) or not fits or not isinstance(defaults, dict):
@@ -104,7 +104,7 @@ Result = tuple[int, str, bytes | None]
 
 def fit_apart(words: Sequence[str], name: str, folder: str) -> Result:
     """Run `atypia fit` in a process of its own; return its exit code, the end of what it said, the file."""
-    with TemporaryDirectory(prefix="atypia-") as scratch:
+    with Scratch() as scratch:
         out = Path(scratch, name)
         command = [sys.executable, "-m", "atypia", "fit", *words, "-o", str(out)]
         done = subprocess.run(

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from atypia.errors import AtypiaError, CorruptArtefact
+from atypia.atomic import not_written
+from atypia.errors import AtypiaError, CorruptArtefact, OutputError
 from atypia.onnx_session import DEVICE
 from atypia.reading.row import Row
+from atypia.scratch import Scratch
 from atypia.screener import Screener
+from atypia.screening.child import OUT_OF_MEMORY
 from atypia.screening.failed import Failed, failed
 from atypia.screening.of_shard import Asked, judge_shard
 from atypia.screening.order import Order
@@ -42,6 +45,8 @@ class Worker:
         os.environ[DEVICE] = order.device
         try:
             self._asked = _asked(model, order)
+        except (OutputError, OSError, MemoryError) as error:
+            return _short_of(error)
         except AtypiaError as error:
             return failed(error)
         return versions()
@@ -51,13 +56,23 @@ class Worker:
         assert self._asked is not None, "it is ready first"
         began = time.perf_counter()
         try:
-            with TemporaryDirectory(prefix="atypia-") as name:
+            with Scratch() as name:
                 folder = Path(name)
                 counts = judge_shard(self._asked, rows, folder, "parquet", before=before, ticks=iter(()))
                 tables = {file.stem: file.read_bytes() for file in sorted(folder.glob("*.parquet"))}
+        except (OutputError, OSError, MemoryError) as error:
+            return _short_of(error)
         except AtypiaError as error:
             return failed(error)
         return Judged(tables, counts.to_dict(), time.perf_counter() - began)
+
+
+def _short_of(error: OutputError | OSError | MemoryError) -> Failed:
+    """Return what tells of a node whose disk is full; end where memory is short: another may have more."""
+    if isinstance(error, MemoryError):
+        os._exit(OUT_OF_MEMORY)
+    told = error if isinstance(error, OutputError) else not_written(Path(tempfile.gettempdir()), error)
+    return failed(OutputError(f"On the node {platform.node()}: {told}"))
 
 
 def versions() -> dict[str, str]:
@@ -72,7 +87,7 @@ def versions() -> dict[str, str]:
 def _asked(model: bytes, order: Order) -> Asked:
     if hashlib.sha256(model).hexdigest() != order.sha256:
         raise CorruptArtefact("A worker received other bytes than those of the Screener. Run the job again.")
-    with TemporaryDirectory(prefix="atypia-") as folder:
+    with Scratch() as folder:
         file = Path(folder, "screener.atypia")
         file.write_bytes(model)
         screener = Screener.load(file)

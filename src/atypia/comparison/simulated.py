@@ -9,8 +9,9 @@ import numpy as np
 
 from atypia.detectors.member_trial import MOST_SCANS, Trial, trial_of
 from atypia.reading.row import Row
+from atypia.scratch import Scratch
 from atypia.screener import Screener
-from atypia.screener.prepared_folder import prepare_to_folder, scratch
+from atypia.screener.prepared_folder import prepare_to_folder
 
 FEWEST = 5
 """Of fewer healthy scans nothing is told."""
@@ -24,7 +25,7 @@ def simulated_trial(screener: Screener, rows: Sequence[Row], seed: int) -> Trial
     if len(rows) < FEWEST:
         return None
     chosen = np.sort(np.random.default_rng((seed, 31)).permutation(len(rows))[:MOST_SCANS])
-    with scratch() as folder:
+    with Scratch() as folder:
         prepared, _ = prepare_to_folder(
             [rows[place] for place in chosen],
             screener.preparation,

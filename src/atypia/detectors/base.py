@@ -39,6 +39,8 @@ class Detector(ABC):
     """Learns from healthy scans alone; scores in raw units, never rescaled per image."""
 
     name: ClassVar[str]
+    threads: int | None = None
+    """In how many threads its network runs, where that is bound."""
 
     @abstractmethod
     def fit(self, healthy: PreparedSet, context: FitContext) -> Self:
@@ -56,3 +58,7 @@ class Detector(ABC):
     @abstractmethod
     def from_state(cls, state: State, threads: int | None = None) -> Self:
         """Rebuild a fitted detector; raise CorruptArtefact where a part is missing."""
+
+    def with_threads(self, threads: int | None) -> Self:
+        """Return one that scores alike with its network in so many threads; raise BadOption before a fit."""
+        return type(self).from_state(self.state(), threads)

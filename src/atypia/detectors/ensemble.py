@@ -63,6 +63,7 @@ class Ensemble(Detector):
         tops: tuple[float, ...] = (0.003, 0.1),
     ) -> None:
         self.members, self.rule, self.aside, self.tops = tuple(members), rule, aside, tuple(tops)
+        self.threads = min((one.threads for one in self.members if one.threads is not None), default=None)
         if rule not in RULES:
             raise BadOption(f"Expected a rule out of {', '.join(RULES)}; received {rule!r}.")
         if not 0 < aside < 1:
@@ -111,10 +112,10 @@ class Ensemble(Detector):
         rng = np.random.default_rng((seed, 21))
         scores: list[list[Array]] = [[] for _ in self.members]
         values: list[list[Image]] = [[] for _ in self.members]
-        share = shared(_bound(self.members))
+        share = shared(self.threads)
         with one_blas_thread(), threads(share.workers) as pool, KeptMaps() as kept:
             # Each with the threads of one worker, as in use.
-            members = [_with_threads(one, share.threads) for one in self.members]
+            members = [one.with_threads(share.threads) for one in self.members]
 
             def scored(part: Places) -> tuple[Batch, list[Scores]]:
                 batch = aside.batch(part)
@@ -258,19 +259,6 @@ def _each(members: Sequence[Detector], batch: Batch) -> list[Scores]:
     """Return what each member says; members on one encoder share its pass."""
     with one_pass():
         return [member.score(batch) for member in members]
-
-
-def _with_threads(member: Detector, threads: int) -> Detector:
-    """Return a fitted member whose network runs in so many threads; one that is not ours as it is."""
-    from atypia.detectors import DETECTORS
-
-    ours = DETECTORS.get(member.name) is type(member)
-    return type(member).from_state(member.state(), threads) if ours else member
-
-
-def _bound(members: Sequence[Detector]) -> int | None:
-    """Return the fewest threads that a member is bound to; None where none is."""
-    return min((one for m in members if (one := getattr(m, "threads", None)) is not None), default=None)
 
 
 def _judged(batch: Batch) -> Places:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, final
 
 import numpy as np
 
+from atypia.atomic import not_written
 from atypia.scan import Image
 
 
@@ -29,13 +32,17 @@ class KeptMaps:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a disk that was full, which was told of
+            self._file.close()
 
     def add(self, maps: Sequence[Image]) -> None:
-        """Keep the maps of a batch."""
+        """Keep the maps of a batch; raise OutputError where there is no room."""
         self._counts.append(len(maps))
-        for each in maps:
-            np.save(self._file, np.asarray(each, np.float32), allow_pickle=False)
+        try:
+            for each in maps:
+                np.save(self._file, np.asarray(each, np.float32), allow_pickle=False)
+        except OSError as error:
+            raise not_written(Path(tempfile.gettempdir()), error) from error
 
     def __iter__(self) -> Iterator[list[Image]]:
         """Yield what was added, batch by batch."""

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from multiprocessing import connection, parent_process
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from threading import Thread
 from typing import final
 
 from atypia.detectors.base import Detector, State
@@ -25,13 +24,18 @@ from atypia.detectors.batch import PreparedSet
 from atypia.detectors.fit_context import FitContext
 from atypia.detectors.network_detector import NetworkDetector
 from atypia.errors import AtypiaError
-from atypia.processors import memory, usable
+from atypia.parent import live_with_parent
+from atypia.processors import MEMORY_EACH, memory, usable
 
-EACH = 2 << 30
-"""What a process may need of the memory, in bytes."""
 FEWEST_STEPS = 200
 """Fewer, and starting processes would take longer than it saves."""
 BOUNDS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+_AGAIN = 2
+"""So many more processes try to fit what one died of."""
+_DIED = (
+    "{name}: the processes that fitted it died, most often for want of memory. It goes on in this one, "
+    "with all threads instead of {each}: its weights may differ from those of a fit that was not disturbed.\n"
+)
 _GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
@@ -51,7 +55,7 @@ def threads_of_each(members: Sequence[Detector]) -> int:
     networks = [one for one in members if isinstance(one, NetworkDetector)]
     if len(networks) < 2 or min(one.steps for one in networks) < FEWEST_STEPS:
         return 0
-    if memory() // EACH < len(networks) or any(Path(one).exists() for one in _GPUS):
+    if memory() // MEMORY_EACH < len(networks) or any(Path(one).exists() for one in _GPUS):
         return 0
     bounds = [usable(), *(one.threads for one in networks if one.threads is not None)]
     return min(bounds) // len(networks)
@@ -62,7 +66,9 @@ class SideBySide:
     """Detectors that are fitted in processes of their own, which end with this context.
 
     Their weights are those of a fit with so many threads. A process that dies, most often for want of memory,
-    costs time alone: its detector is fitted again by the process that asked.
+    costs time: once the others are done its detector goes on in another process, with as many threads, for
+    with more of them sums round otherwise. What no process lives through is fitted by the one that asked,
+    and that is told.
     """
 
     def __init__(
@@ -80,9 +86,8 @@ class SideBySide:
     def running(self) -> Iterator[None]:
         """Have the processes at work meanwhile."""
         try:
-            with _bounded(self._each):
-                for line, (member, context) in enumerate(zip(self._members, self._contexts, strict=True), 1):
-                    self._start(member, replace(context, line=line))
+            for place in range(len(self._members)):
+                self._start(place)
             yield
         finally:
             for process, told in self._started:
@@ -101,20 +106,28 @@ class SideBySide:
                 states[lines[line]] = _told(line)
         return [self._made(place, states[place]) for place in range(len(self._members))]
 
-    def _start(self, member: NetworkDetector, context: FitContext) -> None:
+    def _start(self, place: int, *, resume: bool = False) -> Connection:
+        """Have a detector fitted by a new process; return the line by which that tells."""
+        member, context = self._members[place], replace(self._contexts[place], line=place + 1)
         spawning = multiprocessing.get_context("spawn")
         here, there = spawning.Pipe()
         process = spawning.Process(target=_work, args=(there,), name=f"fit {member.name}", daemon=True)
-        process.start()
+        with _bounded(self._each):
+            process.start()
         there.close()
         self._started.append((process, here))
         # Not an argument of the process: who starts one that dies at once would wait for it to read those.
         with suppress(OSError):
-            here.send((member, self._healthy, context))
+            here.send((member, self._healthy, replace(context, resume=context.resume or resume)))
+        return here
 
     def _made(self, place: int, state: State | None) -> NetworkDetector:
         member = self._members[place]
+        for _ in range(_AGAIN):
+            if state is None:
+                state = _told(self._start(place, resume=True))
         if state is None:
+            sys.stderr.write(_DIED.format(name=member.name, each=self._each))
             return member.fit(self._healthy, replace(self._contexts[place], resume=True))
         return type(member).from_state(state, member.threads)
 
@@ -147,7 +160,7 @@ def _told(line: Connection) -> State | None:
 
 def _work(line: Connection) -> None:
     """Fit, in a process of its own, what comes along the line, and tell the state, or what went wrong."""
-    _live_with_parent()
+    live_with_parent(lambda: os._exit(1))
     told: object
     try:
         member, healthy, context = line.recv()
@@ -160,16 +173,3 @@ def _work(line: Connection) -> None:
         told = _Broken(traceback.format_exc())
     line.send(told)
     line.close()
-
-
-def _live_with_parent() -> None:
-    """Leave Ctrl-C to the parent, and end with it, whatever ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_after(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)

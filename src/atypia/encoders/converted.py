@@ -20,6 +20,7 @@ from atypia.errors import WeightsError
 from atypia.onnx_session import open_session
 
 FORMAT = 1
+_HASH_BYTES = 32
 RANDOM = Path("random")
 """In place of a file: made-up weights, always the same ones, for trying things out."""
 PROBE = 2
@@ -59,7 +60,7 @@ def converted(
         return found
     graph, channels, strides = _convert(build(), cut)
     with atomic(path) as part:
-        part.write_bytes(_described(graph, channels, strides))
+        part.write_bytes(_with_hash(_described(graph, channels, strides)))
     found = _read(path, name, cut, threads)
     assert found is not None
     return found
@@ -137,10 +138,22 @@ def _described(graph: bytes, channels: tuple[int, ...], strides: tuple[int, ...]
     return data
 
 
+def _with_hash(graph: bytes) -> bytes:
+    return graph + hashlib.sha256(graph).digest()
+
+
+def _whole(content: bytes) -> bytes:
+    """Return a graph that was kept with its hash; raise ValueError where that is another."""
+    graph = content[:-_HASH_BYTES]
+    if _with_hash(graph) != content:
+        raise ValueError("damaged")
+    return graph
+
+
 def _read(path: Path, name: str, cut: tuple[str, ...], threads: int | None) -> Encoder | None:
     """Return the encoder that lies there; None where there is none, or a damaged one."""
     try:
-        graph = path.read_bytes()
+        graph = _whole(path.read_bytes())
         props = {entry.key: json.loads(entry.value) for entry in onnx.load_from_string(graph).metadata_props}
         return Encoder(name, cut, tuple(props["channels"]), tuple(props["strides"]), graph, threads)
     except (OSError, KeyError, ValueError, TypeError, onnx.checker.ValidationError):

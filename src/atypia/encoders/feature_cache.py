@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import final
 
@@ -17,6 +18,7 @@ from atypia.scan import Image
 
 TRIM_TO = 0.8
 TRIM_EVERY = 512
+_SUM_BYTES = 4
 
 Features = NDArray[np.float16]
 
@@ -24,6 +26,8 @@ Features = NDArray[np.float16]
 @final
 class FeatureCache:
     """Files `folder/ENCODER/XX/CONTENT.npy`, one for each scan, each all cuts of it in a row, float16.
+
+    After the values stands their CRC-32: a file of which a bit changed on the disk is made anew.
 
     `limit` bounds the folder in bytes, None as `cache_limit` says: where it is passed, the files used longest
     ago go first.
@@ -58,6 +62,7 @@ class FeatureCache:
         try:
             with atomic(path) as temporary, temporary.open("wb") as file:
                 np.lib.format.write_array(file, row, allow_pickle=False)
+                file.write(_sum(row))
         except OutputError as error:
             raise OutputError(
                 f"{error} The environment variable ATYPIA_CACHE names another folder for what is cached."
@@ -98,12 +103,17 @@ def _load(path: Path, row: Features) -> bool:
     try:
         with path.open("rb") as file:
             found = np.lib.format.read_array(file, allow_pickle=False)
+            told = file.read(_SUM_BYTES)
     except (OSError, ValueError, EOFError):
         return False
-    if found.dtype != np.float16 or found.shape != row.shape:
+    if found.dtype != np.float16 or found.shape != row.shape or told != _sum(found):
         return False
     row[:] = found
     return True
+
+
+def _sum(row: Features) -> bytes:
+    return zlib.crc32(np.ascontiguousarray(row).data).to_bytes(_SUM_BYTES, "little")
 
 
 def _half(values: NDArray[np.float32]) -> Features:

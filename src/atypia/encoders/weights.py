@@ -11,13 +11,15 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from atypia.atomic import atomic
+from atypia.atomic import atomic, sweep
 from atypia.cache import cache_folder
 from atypia.errors import WeightsError
 from atypia.progress import progress
 
 CHUNK = 1 << 20
 TIMEOUT_S = 30
+MOST = 256 << 20
+"""More bytes than this are not Keras' file, whatever is said of their number."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def weights_at_hand(explicit: Path | None = None, *, official: Download = OFFICI
                 f"{explicit}: expected a weights file (.h5), received no file. Check --weights."
             )
         return explicit
+    sweep(weights_folder())
     for path in _cached_places(official):
         if path.is_file():
             return _verified(path, official)
@@ -100,6 +103,8 @@ def _download(official: Download, part: Path) -> None:
         for chunk in _chunks(official):
             digest.update(chunk)
             file.write(chunk)
+            if file.tell() > MOST:
+                raise _not_obtained(official, f"more than {MOST >> 20} MiB came")
     if digest.hexdigest() != official.md5:
         raise _not_obtained(official, f"what came has MD5 {digest.hexdigest()}, not {official.md5}")
 
@@ -107,9 +112,16 @@ def _download(official: Download, part: Path) -> None:
 def _chunks(official: Download) -> Iterator[bytes]:
     try:
         with urlopen(official.url, timeout=TIMEOUT_S) as answer:
-            total = -(-int(answer.headers.get("Content-Length", 0)) // CHUNK) or None
+            told = int(answer.headers.get("Content-Length", 0))
             pieces = iter(lambda: answer.read(CHUNK), b"")
-            yield from progress(pieces, total=total, label="ResNet50 weights", unit="MiB")
+            came = 0
+            for piece in progress(
+                pieces, total=-(-told // CHUNK) or None, label="ResNet50 weights", unit="MiB"
+            ):
+                came += len(piece)
+                yield piece
+            if came < told:
+                raise HTTPException(f"the connection ended after {came:,} of {told:,} bytes")
     except HTTPError as error:
         with error:  # It holds the connection.
             raise _not_obtained(official, str(error)) from error

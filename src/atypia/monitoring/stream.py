@@ -62,7 +62,7 @@ class Streams:
 
     def add(self, record: Record, place: str, kept: frozenset[str] | None) -> None:
         """Take a row, where its name is among those `kept`; raise BadTable where its p-value is none."""
-        name, stratum = str(record.get("name") or ""), record.get("stratum") or None
+        name, stratum = str(record.get("name") or ""), str(record.get("stratum") or "") or None
         p_value = _number(record.get("p_value"), place)
         tested = kept is None or name in kept
         if record.get("unfit"):
@@ -136,7 +136,7 @@ def _records(table: Path) -> Iterator[Record]:
         raise _bad(table, "a table of findings", "no such file")
     try:
         yield from reader(table)
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError, csv.Error) as error:  # what is no text, no table, or no JSON
         raise _bad(table, "a table of findings", f"something else ({error})") from error
 
 
@@ -167,7 +167,7 @@ def _parquet(table: Path) -> Iterator[Record]:
             wanted = [name for name in ("name", "p_value", "stratum", "unfit") if name in columns]
             for batch in file.iter_batches(columns=wanted):
                 yield from batch.to_pylist()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise _bad(table, "a Parquet table", f"something else ({error})") from error
 
 
@@ -194,7 +194,7 @@ def _number(value: Any, place: str) -> float:
         return math.nan
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.inf
     if not (math.isnan(number) or 0 < number <= 1):
         raise _bad(place, "a p-value above 0 and at most 1", repr(value))

@@ -8,7 +8,6 @@ import io
 import logging
 import math
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -24,6 +23,7 @@ from atypia.keras_backend import keras
 from atypia.networks.canonical import canonical
 from atypia.networks.other_backend import exported_elsewhere
 from atypia.networks.rebuilding import float32_twin
+from atypia.scratch import Scratch
 
 OUTPUTS = ("score", "map", "reconstruction")
 BACKENDS = ("tensorflow", "torch", "jax")
@@ -80,7 +80,7 @@ def _converted(model: Any) -> onnx.ModelProto:
         keras().InputSpec(shape=(None, *put.shape[1:]), dtype="float32", name=put.name)
         for put in model.inputs
     ]
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with Scratch() as folder, _quiet():
         if keras().backend.backend() == "tensorflow":
             _teach_erfc()
         path = Path(folder) / "network.onnx"

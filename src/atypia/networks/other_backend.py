@@ -9,20 +9,20 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from atypia.errors import AtypiaError
 from atypia.networks.rebuilding import read_model, write_model
+from atypia.scratch import Scratch
 
 OUTPUTS, NETWORK = "outputs.json", "network.onnx"
 
 
 def exported_elsewhere(model: Any, outputs: Sequence[str]) -> bytes:
     """Return the ONNX graph of a functional model; raise AtypiaError where TensorFlow cannot rebuild it."""
-    with tempfile.TemporaryDirectory() as name:
+    with Scratch() as name:
         folder = Path(name)
         write_model(model, folder)
         (folder / OUTPUTS).write_text(json.dumps(list(outputs)), encoding="utf-8")

@@ -23,10 +23,11 @@ from atypia.optimising.graphs import AT_ONCE
 from atypia.optimising.healthy import Healthy, kept_aside
 from atypia.progress import progress
 from atypia.reading.row import Row
+from atypia.scratch import Scratch
 from atypia.screener import Screener
 from atypia.screener.calibration import calibrate
 from atypia.screener.judging import Judge
-from atypia.screener.prepared_folder import prepare_to_folder, scratch
+from atypia.screener.prepared_folder import prepare_to_folder
 
 FEWEST = 20
 ROUNDS = 5
@@ -68,7 +69,7 @@ def optimise(
     nothing to do; NotEnoughScans below 20 healthy scans; MissingExtra without the runtime.
     """
     _check(screener, runtime, precision)
-    with scratch() as folder:
+    with Scratch() as folder:
         everyone, failed = prepare_to_folder(
             healthy.rows, screener.preparation, Path(folder), label="reading healthy scans", kind=np.float32
         )

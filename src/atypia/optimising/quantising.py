@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import numpy as np
 import onnx
 
 from atypia.onnx_session import Feed
+from atypia.scratch import Scratch
 
 KINDS = ("Conv", "MaxPool", "Relu", "Clip")
 """What is quantised: convolutions, and what passes their numbers on. The arithmetic of scores stays float."""
@@ -41,7 +41,7 @@ def quantised(
     kept = convolutions[:first_in_float] + (_last_convolutions(plain.graph) if last_in_float else [])
     if set(kept) >= set(convolutions):
         return graph
-    with tempfile.TemporaryDirectory(prefix="atypia-") as folder, _quiet():
+    with Scratch() as folder, _quiet():
         before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
         onnx.save(plain, before)
         quantize_static(
@@ -66,7 +66,7 @@ def _simplified(graph: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    with tempfile.TemporaryDirectory(prefix="atypia-") as folder:
+    with Scratch() as folder:
         path = Path(folder) / "simplified.onnx"
         options.optimized_model_filepath = str(path)
         onnxruntime.InferenceSession(graph, sess_options=options, providers=["CPUExecutionProvider"])

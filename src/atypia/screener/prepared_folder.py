@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
@@ -90,8 +89,3 @@ def prepare_to_folder(
     except OSError as error:
         raise not_written(folder, error) from error
     return PreparedFolder(folder, len(positions), preparation.size, kind, positions), failed
-
-
-def scratch() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder that goes when it is closed, for work that need not outlive the process."""
-    return tempfile.TemporaryDirectory(prefix="atypia-", ignore_cleanup_errors=True)

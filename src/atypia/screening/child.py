@@ -16,13 +16,13 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import TextIO
 
 from atypia.errors import ArtefactError, AtypiaError
+from atypia.parent import live_with_parent
 from atypia.reading.row import Row
 from atypia.screener import Screener
 from atypia.screening.failed import failed
@@ -144,19 +144,15 @@ def _next(line: Connection) -> Given | None:
 
 
 def _live_with_parent(temporary: str) -> None:
-    """Leave Ctrl-C to the parent, and end with it, whatever ends it: with all that was started from here."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Live no longer than the parent, with all that was started from here."""
     if hasattr(os, "setsid"):
         os.setsid()
-    parent = parent_process()
-    if parent is not None:
-        Thread(target=_end_after, args=(parent.sentinel, temporary), daemon=True).start()
 
+    def end() -> None:
+        shutil.rmtree(temporary, ignore_errors=True)
+        _end()
 
-def _end_after(sentinel: int, temporary: str) -> None:
-    connection.wait([sentinel])
-    shutil.rmtree(temporary, ignore_errors=True)
-    _end()
+    live_with_parent(end)
 
 
 def _end() -> None:

@@ -14,11 +14,11 @@ from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from atypia.errors import ProcessesDied
 from atypia.reading.row import Row
+from atypia.scratch import Scratch
 from atypia.screening.child import OUT_OF_MEMORY, READY, Broken, Given, Seen, Warned, work
 from atypia.screening.failed import Failed, risen
 from atypia.screening.journal import Journal
@@ -74,7 +74,7 @@ class Crew:
         ends, or is closed, no process is left.
         """
         waiting = deque(self._journal.left)
-        with TemporaryDirectory(prefix="atypia-") as temporary:
+        with Scratch() as temporary:
             try:
                 while waiting or any(hand.at is not None for hand in self._hands):
                     self._engage(len(waiting), temporary)

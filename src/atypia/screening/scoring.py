@@ -105,7 +105,7 @@ def _all_judged(journal: Journal, asked: Asked, rows: Sequence[Row], keeping: Ke
                 if keeping.watched is not None:
                     keeping.watched.demand_same(asked.maker.sha256)
         return journal.finish(*WRITTEN), 0 if crew is None else crew.lost
-    except (AtypiaError, KeyboardInterrupt, OSError) as error:
+    except (AtypiaError, KeyboardInterrupt, MemoryError, OSError) as error:
         if journal.done:
             error.add_note(journal.told)
         raise

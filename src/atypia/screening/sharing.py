@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from atypia.onnx_session import CUDA, device
-from atypia.processors import memory, usable
+from atypia.processors import MEMORY_EACH, memory, usable
 from atypia.screening.plan import SHARD, Shard
 
 THREADS = 2
 """Threads of each process: two keep the networks of most Screeners busy with half of the memory."""
-
-EACH = 2 << 30
-"""Bytes of memory of the machine for each process: an ensemble of small networks takes under a third."""
 
 
 def threads_of_each(
@@ -40,4 +37,4 @@ def threads_of_each(
 def _that_pay(threads: int | None, left: Sequence[Shard]) -> int:
     if sum(map(len, left)) <= SHARD or device() == CUDA:
         return 1
-    return max(1, min((threads or usable()) // THREADS, memory() // EACH))
+    return max(1, min((threads or usable()) // THREADS, memory() // MEMORY_EACH))
