@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atypia.evaluation.intervals import auroc_interval, share_interval
+from atypia.evaluation.intervals import auroc_interval, perfect_precision_interval, share_interval
 from atypia.evaluation.metrics import auroc
 
 
@@ -49,3 +49,31 @@ def test_an_auroc_interval_holds_the_truth_about_as_often_as_it_says(rng: np.ran
 def test_without_cases_there_is_no_interval() -> None:
     assert all(math.isnan(end) for end in share_interval(0, 0))
     assert all(math.isnan(end) for end in auroc_interval(math.nan, 0, 5))
+
+
+@pytest.mark.parametrize(("count", "share"), [(5, 0.5), (20, 0.2), (100, 0.8)])
+def test_a_perfect_precision_has_an_interval_that_holds_where_the_truth_is_less(count, share):
+    """Of populations that look perfect more often than 1 in 40, none lies below the interval."""
+    from scipy.stats import norm
+
+    from atypia.evaluation.metrics import average_precision
+
+    rng = np.random.default_rng(8)
+    low, high = perfect_precision_interval(count, count, share)
+    assert (high, 0 < low < 1) == (1.0, True)
+    for apart in (1.0, 2.0, 3.0, 4.0):
+        looks = [rng.normal(apart, size=count).min() > rng.normal(size=count).max() for _ in range(2000)]
+        many = 20_000
+        scores = np.concatenate(
+            [
+                norm.ppf(np.linspace(1e-5, 1 - 1e-5, many)),
+                apart + norm.ppf(np.linspace(1e-5, 1 - 1e-5, round(many * share / (1 - share)))),
+            ]
+        )
+        true = average_precision(scores, np.arange(len(scores)) >= many)
+        assert np.mean(looks) <= 0.025 or true >= low
+
+
+def test_no_cases_no_interval_of_precision():
+    assert np.isnan(perfect_precision_interval(0, 5, 0.5)).all()
+    assert np.isnan(perfect_precision_interval(5, 0, 0.5)).all()

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from atypia.evaluation.intervals import NOWHERE, Interval, auroc_interval, share_interval
+from atypia.evaluation.intervals import (
+    NOWHERE,
+    Interval,
+    auroc_interval,
+    perfect_precision_interval,
+    share_interval,
+)
 from atypia.evaluation.metrics import Confusion, auroc, average_precision, confusion
 from atypia.evaluation.resampling import GroupBootstrap, Sampled
 from atypia.evaluation.verdicts import Verdicts
@@ -133,7 +139,9 @@ class ImageMetrics:
         }
 
     def _with(self, sampled: Sampled) -> ImageMetrics:
-        intervals = {name: _interval(name, value, sampled) for name, value in self.figures.items()}
+        judged = self.confusion.abnormal + self.confusion.normal
+        share = self.confusion.abnormal / judged if judged else math.nan
+        intervals = {name: _interval(name, value, sampled, share) for name, value in self.figures.items()}
         return ImageMetrics(**{**self.__dict__, "intervals": intervals, "degenerate": sampled.degenerate()})
 
 
@@ -156,7 +164,7 @@ def _sample(drawn: GroupBootstrap, ranking: Ranking, verdicts: Verdicts) -> Samp
     return drawn.sample(measure)
 
 
-def _interval(name: str, value: float, sampled: Sampled) -> Interval:
+def _interval(name: str, value: float, sampled: Sampled, abnormal_share: float) -> Interval:
     """Return the interval from the resamples; for 0 and 1, which they only repeat, that of so many groups."""
     if math.isnan(value):
         return NOWHERE
@@ -167,6 +175,6 @@ def _interval(name: str, value: float, sampled: Sampled) -> Interval:
     if name == "auroc":
         return auroc_interval(value, abnormal, normal)
     if name == "average_precision":
-        return NOWHERE  # no closed form is known to hold at its end
+        return perfect_precision_interval(abnormal, normal, abnormal_share)
     groups = {"abnormal": abnormal, "both": abnormal, "normal": normal, "any": abnormal + normal}[NEEDS[name]]
     return share_interval(round(value * groups), groups)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 Interval = tuple[float, float]
 
 _Z = 1.959963984540054
+_BOTH = 0.025 / 2
 NOWHERE: Interval = (math.nan, math.nan)
 
 
@@ -49,6 +50,30 @@ def auroc_interval(auroc: float, abnormal: int, normal: int) -> Interval:
     low = 0.0 if auroc == 0 else _border(too_far, outside=0.0, inside=auroc)
     high = 1.0 if auroc == 1 else _border(too_far, outside=1.0, inside=auroc)
     return low, high
+
+
+def perfect_precision_interval(abnormal: int, normal: int, share: float) -> Interval:
+    """Return the 95 % interval of an average precision of 1; NaN without cases of both kinds.
+
+    It holds whatever the scores are like. With 98.75 % certainty each, no more than 1 - 0.0125^(1 / n) of all
+    normal cases score above the highest of n, and no more than 1 - 0.0125^(1 / m) of all abnormal ones below
+    the lowest of m (Wilks 1941, "Determination of sample sizes for setting tolerance limits", Annals of
+    Mathematical Statistics 12). The lower end is the average precision where those normal cases score
+    highest of all, and those abnormal ones lowest of all, with this `share` of abnormal cases.
+
+    >>> [round(end, 2) for end in perfect_precision_interval(50, 50, 0.5)]
+    [0.75, 1.0]
+    """
+    if not abnormal or not normal:
+        return NOWHERE
+    missed, ahead = (1 - _BOTH ** (1 / count) for count in (abnormal, normal))
+    rest = (1 - share) / share
+
+    def area(start: float, end: float, before: float) -> float:
+        """Integrate the precision r / (r + before) over the recall r."""
+        return end - start - before * math.log((end + before) / (start + before))
+
+    return area(0.0, 1 - missed, rest * ahead) + area(1 - missed, 1.0, rest), 1.0
 
 
 def _variance(auroc: float, abnormal: int, normal: int) -> float:
