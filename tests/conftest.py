@@ -5,11 +5,14 @@ Real scans come from a folder that the environment names.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,14 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, settings
 from scipy.ndimage import gaussian_filter
+
+# A busy machine makes no example wrong. `--hypothesis-profile=deep` looks further than each run can.
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("suite", max_examples=50, **PATIENT)
+settings.register_profile("deep", max_examples=2000, **PATIENT)
+settings.load_profile("suite")
 
 # What takes longest begins first, or one process would be left with it while the other idles.
 LONGEST = (
@@ -46,6 +56,20 @@ def pytest_configure(config: pytest.Config) -> None:
         kept = config.rootpath / ".pytest_cache" / "compiled"
         os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(kept)
         sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what was imported and collected out of the garbage collector's sight, for it stays to the end.
+
+    Else each full collection walks through millions of objects, of TensorFlow above all, to find nothing.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -174,14 +198,72 @@ def atypia() -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="session")
+def undrawn() -> Callable[[], AbstractContextManager[None]]:
+    """Within `with undrawn():` figures are made as ever, but their files stay empty.
+
+    For tests that look at no picture: to draw those of one report takes seconds.
+    """
+
+    @contextmanager
+    def patched() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: file.write(b""))
+            yield
+
+    return patched
+
+
+@pytest.fixture
+def without_drawing(undrawn: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """The test looks at no picture."""
+    with undrawn():
+        yield
+
+
+@pytest.fixture(scope="session")
 def nearest_file(
     atypia: Callable[..., Outcome], phantom_table: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A saved Screener that was fitted to the small phantom without training a network."""
     file = tmp_path_factory.mktemp("models") / "nearest.atypia"
-    encoder = ("--detector", "nearest", "--encoder", "efficientnet-lite0")
-    assert atypia("fit", phantom_table, "-o", file, *encoder).code == 0
+    quick = ("--detector", "nearest", "--encoder", "efficientnet-lite0", "--size", 96)
+    assert atypia("fit", phantom_table, "-o", file, *quick).code == 0
     return file
+
+
+@pytest.fixture(scope="session")
+def small_heads(draw_heads, tmp_path_factory) -> Path:
+    """A folder of 25 healthy pictures of 32 pixels a side."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("small")
+    for number, pixels in enumerate(draw_heads(25, size=32)[0]):
+        Image.fromarray(np.uint8(255 * pixels)).save(root / f"{number:02}.png")
+    return root
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """`disk("1m")` is a disk of so many bytes, `disk("1m", "ro")` one that is read-only.
+
+    The test is skipped where no file system can be mounted.
+    """
+    places: list[Path] = []
+
+    def mount(size: str, *options: str) -> Path:
+        place = tmp_path / f"disk{len(places)}"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs", str(place)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("no file system can be mounted here: it needs the rights of root")
+        places.append(place)
+        return place
+
+    yield mount
+    for place in places:
+        subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ def test_the_demonstration_goes_from_nothing_to_two_reports(atypia, tmp_path):
     assert [line.split()[:2] for line in last] == [["atypia", "fit"], ["atypia", "score"]]
 
 
-@pytest.mark.usefixtures("without_keras")
+@pytest.mark.usefixtures("without_keras", "without_drawing")
 def test_without_keras_the_autoencoder_is_left_out_and_that_is_said(atypia, tmp_path):
     outcome = atypia("demo", "-o", tmp_path, "--healthy", 41, "--abnormal", 3)
     assert outcome.code == 0, outcome.err

@@ -69,7 +69,7 @@ def leaking(folders):
 
 
 @pytest.fixture(scope="module")
-def run(folders, leaking, weights, tmp_path_factory):
+def run(folders, leaking, weights, undrawn, tmp_path_factory):
     """The rows of the published network on a split that leaks, and what was told."""
     out = tmp_path_factory.mktemp("reference")
     words = {
@@ -80,7 +80,8 @@ def run(folders, leaking, weights, tmp_path_factory):
         "size": SIZE,
         "shipped": False,
     }
-    return out, words, reproduce(out=out, command="atypia reproduce reference", **words)
+    with undrawn():
+        return out, words, reproduce(out=out, command="atypia reproduce reference", **words)
 
 
 @pytest.mark.slow

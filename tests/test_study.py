@@ -32,6 +32,7 @@ def screener(nearest_file):
     return Screener.load(nearest_file)
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_a_study_leaves_its_report_and_its_numbers(screener, phantom_table, tmp_path):
     study = read_study(phantom_table)
     evaluation = run_study(screener, study, tmp_path, title="Once", command="atypia evaluate")
@@ -137,6 +138,7 @@ def test_a_leak_that_is_allowed_stands_everywhere(screener, phantom_table, tmp_p
     assert figures >= 4 + 8 + 8  # tiles, image figures, baselines
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_pictures_that_may_leave_the_page_are_marked(screener, phantom_table):
     scans = read_study(phantom_table).scans
     kept = evaluate(screener.score(scans), scans, resamples=0, baselines=False, leaks=("LEAKS: all",))

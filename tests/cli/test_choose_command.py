@@ -19,7 +19,7 @@ def here(monkeypatch):
     monkeypatch.setattr(running, "_in_own_process", lambda task: running._run(task) or 0)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "without_drawing")
 def test_the_winner_is_saved_with_its_threshold(atypia, phantom_table, tmp_path):
     out = tmp_path / "brain.atypia"
     words = ("--try", "intensity percent=90", "--try", "intensity", "--rule", "conformal", "--fpr", 0.2)

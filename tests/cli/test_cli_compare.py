@@ -1,16 +1,30 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
 from atypia.cli.candidates import NAMES, named
 from atypia.cli.compare import compare
+from atypia.comparison import running
 from atypia.detectors import DETECTORS
 from atypia.errors import BadTable
 from atypia.networks.recipe import RECIPES
 
 
+@pytest.fixture
+def here(monkeypatch):
+    """Run each contestant in this process, as it comes out of what another would be sent."""
+
+    def run(task):
+        running._run(pickle.loads(pickle.dumps(task)))
+        return 0
+
+    monkeypatch.setattr(running, "_in_own_process", run)
+
+
+@pytest.mark.usefixtures("here", "without_drawing")
 def test_two_detectors_are_ranked_on_a_table(atypia, phantom_table, tmp_path):
     words = (
         "--detectors",

@@ -28,6 +28,7 @@ def test_a_table_with_splits_is_tested_on_its_test_rows(atypia, nearest_file, ph
     assert f"atypia evaluate nearest.atypia table.csv -o {tmp_path.name}" in page
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_two_folders_are_labelled_by_their_options(atypia, nearest_file, phantom_table, tmp_path):
     folder = phantom_table.parent
     words = ("--normal", folder / "healthy", "--abnormal", folder / "abnormal")
@@ -44,6 +45,7 @@ def test_two_folders_are_labelled_by_their_options(atypia, nearest_file, phantom
     assert "abnormal/0000.png" in names
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_what_needs_the_other_label_is_a_dash(atypia, nearest_file, phantom_table, tmp_path):
     """And figures of an earlier report, of another Screener, do not stay beside those of this one."""
     (tmp_path / "figures").mkdir()
@@ -60,6 +62,7 @@ def test_what_needs_the_other_label_is_a_dash(atypia, nearest_file, phantom_tabl
     assert not (tmp_path / "figures" / "roc.png").exists()
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_scans_that_cannot_be_judged_are_code_1(atypia, nearest_file, phantom_table, tmp_path):
     folder = tmp_path / "scans"
     shutil.copytree(phantom_table.parent / "abnormal", folder / "tumor")
@@ -103,6 +106,7 @@ def evaluation():
     return evaluate(findings, Collection(rows, "made up"), heatmaps=False, baselines=False)
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_recorded_figures_stand_in_the_model_card(atypia, nearest_file, phantom_table, tmp_path):
     model = tmp_path / "m.atypia"
     model.write_bytes(nearest_file.read_bytes())

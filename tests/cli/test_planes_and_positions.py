@@ -93,7 +93,7 @@ def test_several_planes_are_learned_and_cut(atypia, study, tmp_path):
     file, out = tmp_path / "both.atypia", tmp_path / "out"
     options = ("--detector", "atlas", "--size", 32, "--plane", "axial,coronal", "--no-position")
     few = [study / f"{number}.nii.gz" for number in range(5)]
-    outcome = atypia("fit", *few, "-o", file, "--no-fitness-check", *options)
+    outcome = atypia("fit", *few, "-o", file, "--no-fitness-check", "--no-cluster", *options)
     assert outcome.code == 0, outcome.err
     assert "in the plane axial and coronal\nslices are not compared by position: not asked for" in outcome.out
     thick = save(tmp_path / "t.nii.gz", head(42, (28, 32, 18)), (1.0, 1.0, 5.0))
@@ -106,6 +106,7 @@ def test_several_planes_are_learned_and_cut(atypia, study, tmp_path):
     )
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_patients_are_measured_beside_slices(atypia, fitted, study, tmp_path):
     out = tmp_path / "out"
     outcome = atypia("evaluate", fitted[1], study / "table.csv", "-o", out)
@@ -125,7 +126,8 @@ def test_patients_are_measured_beside_slices(atypia, fitted, study, tmp_path):
 
 def test_positions_that_cannot_be_had_are_refused(atypia, study, tmp_path):
     few = [study / f"{number}.nii.gz" for number in range(6)]
-    outcome = atypia("fit", *few, "-o", tmp_path / "x.atypia", "--detector", "atlas", "--position")
+    words = ("--detector", "atlas", "--position", "--no-cluster")
+    outcome = atypia("fit", *few, "-o", tmp_path / "x.atypia", *words)
     assert outcome.code != 0
     assert "needs volumes of at least 10 patients kept aside" in outcome.err
 
@@ -162,6 +164,7 @@ def test_other_commands_cut_volumes_as_fit_does(atypia, study, tmp_path, monkeyp
         assert {row.strip for row in asked} == {"built-in"}
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_contestants_know_the_planes_they_were_compared_in(atypia, study, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "_in_own_process", lambda task: running._run(task) or 0)
     few = [row for row in read(study / "table.csv") if row["path"] not in ("18.nii.gz", "20.nii.gz")]

@@ -32,6 +32,7 @@ def test_a_screener_of_ones_own_hears_nothing_of_that(atypia, nearest_file, phan
     assert "synthetic" not in outcome.err
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_it_is_measured_on_labelled_scans(atypia, phantom_table, tmp_path):
     outcome = atypia("evaluate", *PRETRAINED, phantom_table, "-o", tmp_path / "out")
     assert outcome.code == 0, outcome.err

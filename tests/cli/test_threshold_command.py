@@ -170,6 +170,7 @@ def test_a_rate_without_a_rule_that_knows_one_is_refused(atypia, planes, tmp_pat
     assert "Add --rule conformal" in outcome.err
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_strata_are_evaluated_together(atypia, planes, tmp_path):
     file = tmp_path / "brain.atypia"
     asked = ("--rule", "conformal", "--fpr", 0.15, "--strata", "plane")

@@ -112,6 +112,7 @@ def test_results_of_pictures_are_told_to_be_left_out_and_are_no_error(atypia, mo
     assert "--results html: nothing was written" in outcome.err
 
 
+@pytest.mark.usefixtures("without_drawing")
 def test_slices_are_evaluated_against_the_mask_of_their_volume(atypia, study, model, tmp_path):
     table = tmp_path / "t.csv"
     place = "ill/sub-12/anat/sub-12_T1w"

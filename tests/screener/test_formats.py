@@ -81,3 +81,19 @@ def test_a_graph_that_is_not_ours_is_refused_at_load(tmp_path):
         CorruptArtefact, match=r"planted\.atypia: graphs/network\.onnx: .*'org\.example\.Loop'"
     ):
         Screener.load(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("healthy_map", {"median": 10**400}), ("position_scale", 3), ("planes", 5), ("provenance", [1])],
+    ids=["infinite", "number", "planes", "list"],
+)
+def test_values_that_no_screener_has_are_told_at_load(tmp_path, name, value):
+    from atypia.artefact import Artefact, read_artefact, write_artefact
+
+    saved = read_artefact(KEPT / "format-3-intensity.atypia")
+    value = {**saved.head[name], **value} if isinstance(value, dict) else value
+    file = tmp_path / "odd.atypia"
+    write_artefact(Artefact({**saved.head, name: value}, saved.arrays, saved.graphs), file)
+    with pytest.raises(CorruptArtefact, match=r"odd\.atypia"):
+        Screener.load(file)

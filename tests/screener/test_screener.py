@@ -26,7 +26,7 @@ from atypia.preparation import Preparation
 from atypia.processors import shared
 from atypia.reading.collection import Collection
 from atypia.scan import Scan
-from atypia.screener import Screener
+from atypia.screener import HealthyMap, Screener
 from atypia.screener.calibration import BATCH
 
 
@@ -360,7 +360,7 @@ def test_no_more_threads_are_at_work_than_were_asked_for(saved, folder, asked):
         most = max(most, threading.active_count() - before)
     assert most <= (asked if asked > 1 else 0)
     assert (time.process_time() - work) / (time.perf_counter() - start) <= 1.1 * asked
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of others may have ended meanwhile
 
 
 def test_the_card_tells_what_it_is(nearest):
@@ -429,3 +429,21 @@ def test_a_disk_that_is_full_while_saving_leaves_the_older_file(nearest, saved, 
             nearest.save(saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["brain.atypia"]
+
+
+def test_what_maps_are_made_of_gives_the_same_maps_later(make, folder, tmp_path):
+    screener = make().fit(folder)
+    screener.save(tmp_path / "saved.atypia")
+    rows = folder.rows[:3]
+    expected = list(screener.score(rows, p_maps=True))
+    for one, whole in zip(screener.judge(rows, kept=60 * 60), expected, strict=True):
+        drawn = one.drawn()
+        assert one.finding.heatmap is None
+        assert (drawn.name, drawn.score, drawn.regions) == (whole.name, whole.score, whole.regions)
+        np.testing.assert_array_equal(drawn.heatmap, whole.heatmap)
+        np.testing.assert_array_equal(drawn.region_map, whole.region_map)
+        healthy, prepared = HealthyMap.read(tmp_path / "saved.atypia"), one.loaded.prepared
+        p_map = healthy.p_map(one.heat, prepared.foreground, prepared.geometry)
+        np.testing.assert_array_equal(p_map, whole.p_map)
+        assert one.loaded.pixels.shape == whole.heatmap.shape
+    assert [one.loaded.pixels for one in screener.judge(rows, kept=48 * 48)] == [None] * 3
