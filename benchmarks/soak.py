@@ -14,12 +14,14 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import sqlite3
 import statistics
 import tempfile
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,7 +52,8 @@ def main() -> None:
         table = csv.DictWriter(out, ("minute", *FIGURES, *TIMES))
         table.writeheader()
         load, rows = Load(server, itertools.cycle(files), given.keep), []
-        begun = time.monotonic()
+        begun, sixth = time.monotonic(), max(1, given.minutes // 6)
+        counted: list[dict[str, int]] = []
         try:
             minutes = range(1, given.minutes + 1)
             for minute in progress(minutes, total=given.minutes, label="soaking", unit="min"):
@@ -64,14 +67,18 @@ def main() -> None:
                 rows.append(row)
                 table.writerow({name: round(value, 4) for name, value in row.items()})
                 out.flush()
+                if minute in (2 * sixth, given.minutes):
+                    counted.append(rows_of(Path(folder) / "data" / "atypia.sqlite"))
         finally:
             ended = server.end()
     print(f"jobs: {dict(Counter(load.states))}; requests that failed: {load.errors}; end: {ended:.1f} s")
-    sixth = max(1, given.minutes // 6)
     for name in (*FIGURES, *TIMES):
         early = statistics.median(float(row[name]) for row in rows[sixth : 2 * sixth] or rows)
         late = statistics.median(float(row[name]) for row in rows[-sixth:])
         print(f"{name}: {early:.4g} early, {late:.4g} late, ratio {late / early:.3f}")
+    for name, late_rows in counted[-1].items():
+        if late_rows != counted[0].get(name, 0):
+            print(f"rows of {name}: {counted[0].get(name, 0)} early, {late_rows} late")
 
 
 class Load:
@@ -162,6 +169,13 @@ def sizes(server: Server, data: Path) -> dict[str, float]:
         "database_mib": database / 2**20,
         "folder_mib": (folder - database) / 2**20,
     }
+
+
+def rows_of(database: Path) -> dict[str, int]:
+    """Return how many rows each table has."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+        names = [name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: opened.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
 
 
 def own_mib(pid: int) -> float:
