@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from atypia.artefact import read_head
 from atypia.errors import CorruptArtefact
-from atypia.preparation import Prepared
+from atypia.preparation import Geometry, Prepared
 from atypia.scan import Image, Mask
 from atypia.screener.healthy_depths import HealthyDepths
 from atypia.screener.healthy_regions import HealthyRegions
@@ -58,6 +60,23 @@ class HealthyMap:
         """
         return None if self.depths is None else self.depths.p_values(heat, foreground)
 
+    def p_map(self, heat: Image, foreground: Mask, geometry: Geometry) -> Image | None:
+        """Return the p-values of a map (S, S) on the pixels of the input (H, W), where they can be told."""
+        found = self.p_values(heat, foreground)
+        if found is None:
+            return None
+        # What lies outside the canvas comes back as 0, which stands for 1.
+        return 1 - geometry.to_input((1 - found).astype(np.float32))
+
+    def heat_at(self, share: float) -> float | None:
+        """Return the heat above which at most this share of the pixels of healthy heads is.
+
+        Of heads as a whole, so that one value holds for all of a volume; `p_values` looks at the depth too.
+        None where that is not known.
+        """
+        value = math.inf if self.depths is None else self.depths.tables[0].value_at(share)
+        return value if math.isfinite(value) else None
+
     def find(self, heat: Image, prepared: Prepared, spacing: tuple[float, ...] | None = None) -> Found | None:
         """Return the regions of a map (S, S) that are unlike healthy scans; None where none can be told."""
         if self.depths is None or self.regions is None:
@@ -78,6 +97,11 @@ class HealthyMap:
         if self.regions is not None:
             values["regions"] = self.regions.to_dict()
         return values
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read that of a saved Screener, and nothing else of it; raise CorruptArtefact or NewerArtefact."""
+        return cls.from_dict(read_head(path).get("healthy_map") or {})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from atypia.detectors import Scores
 from atypia.loading import Loaded
 from atypia.preparation import Prepared
@@ -18,6 +16,29 @@ from atypia.screener.origin import how_taken
 from atypia.screener.position_scale import PositionScale
 from atypia.screener.regions import Found
 from atypia.threshold import Threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A finding, and what its maps are made of: they can be made later, or never.
+
+    `heat` (S, S) is the map on the canvas, None where the scan was not scored; `found` are its regions, None
+    where none can be told; `expected` (S, S) is what the detector expected to see, where it has such.
+    """
+
+    finding: Finding
+    loaded: Loaded
+    heat: Image | None = None
+    found: Found | None = None
+    expected: Image | None = None
+
+    def drawn(self) -> Finding:
+        """Return the finding with its maps, on the pixels of the input."""
+        if self.heat is None or self.loaded.prepared is None:
+            return self.finding
+        geometry = self.loaded.prepared.geometry
+        marks = None if self.found is None else self.found.to_input(geometry)
+        return replace(self.finding, heatmap=geometry.to_input(self.heat), region_map=marks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +60,13 @@ class Judge:
     def findings(
         self, part: Sequence[Loaded], scores: Scores | None, unfit: Sequence[str | None] | None = None
     ) -> Iterator[Finding]:
-        """Yield a finding for each; `scores` are, in order, those of the ones that could be prepared.
+        """Yield a finding for each, with what was asked for: see `judged`."""
+        return map(self._shown, self.judged(part, scores, unfit))
+
+    def judged(
+        self, part: Sequence[Loaded], scores: Scores | None, unfit: Sequence[str | None] | None = None
+    ) -> Iterator[Judged]:
+        """Yield each, judged; `scores` are, in order, those of the ones that could be prepared.
 
         `unfit` says of the same ones why they may not be judged, None where they may.
         """
@@ -54,31 +81,37 @@ class Judge:
                 yield self._unjudged(item, "The detector gave no finite score.")
             place += 1
 
-    def _unjudged(self, item: Loaded, error: str) -> Finding:
+    def _unjudged(self, item: Loaded, error: str) -> Judged:
         threshold, stratum = self.threshold.for_scan(how_taken(item.source))
-        return Finding(item.name, math.nan, math.nan, None, threshold.value, error=error, stratum=stratum)
+        found = Finding(item.name, math.nan, math.nan, None, threshold.value, error=error, stratum=stratum)
+        return Judged(found, item)
 
     def _judged(
         self, item: Loaded, prepared: Prepared, scores: Scores, place: int, unfit: str | None
-    ) -> Finding:
+    ) -> Judged:
         score, threshold, stratum = self.compared(item.source, item.position, float(scores.image[place]))
         expected = scores.reconstruction
         found = self._found(item, prepared, scores.map[place]) if unfit is None else None
-        return Finding(
+        finding = Finding(
             item.name,
             score,
             float(threshold.p_values(score)),
             bool(threshold.flags(score)) if unfit is None else None,
             threshold.value,
-            heatmap=prepared.geometry.to_input(scores.map[place]) if self.heatmaps else None,
-            reconstruction=expected[place] if self.pictures and expected is not None else None,
-            prepared=prepared.pixels if self.pictures else None,
             stratum=stratum,
             unfit=unfit,
             regions=() if found is None else found.regions,
-            region_map=found.to_input(prepared.geometry) if self.heatmaps and found is not None else None,
-            p_map=self._p_map(prepared, scores.map[place]) if self.p_maps else None,
         )
+        return Judged(finding, item, scores.map[place], found, None if expected is None else expected[place])
+
+    def _shown(self, one: Judged) -> Finding:
+        prepared, heat = one.loaded.prepared, one.heat
+        if prepared is None or heat is None:
+            return one.finding
+        shown = one.drawn() if self.heatmaps else one.finding
+        if self.pictures:
+            shown = replace(shown, reconstruction=one.expected, prepared=prepared.pixels)
+        return replace(shown, p_map=self._p_map(prepared, heat)) if self.p_maps else shown
 
     def compared(
         self, source: Row | Scan, position: float | None, score: float
@@ -94,12 +127,8 @@ class Judge:
         return score, threshold, "position not known" if stratum is None else f"{stratum}, position not known"
 
     def _p_map(self, prepared: Prepared, heat: Image) -> Image | None:
-        """Return the p-values of a map (S, S) on the pixels of the input, where they can be told."""
-        found = None if self.healthy_map is None else self.healthy_map.p_values(heat, prepared.foreground)
-        if found is None:
-            return None
-        # What lies outside the canvas comes back as 0, which stands for 1.
-        return 1 - prepared.geometry.to_input((1 - found).astype(np.float32))
+        healthy = self.healthy_map
+        return None if healthy is None else healthy.p_map(heat, prepared.foreground, prepared.geometry)
 
     def _found(self, item: Loaded, prepared: Prepared, heat: Image) -> Found | None:
         return None if self.healthy_map is None else self.healthy_map.find(heat, prepared, item.spacing)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from atypia.atomic import not_written
 from atypia.scan import Image, Mask
+from atypia.scratch import Scratch
 from atypia.screener.depth import depth_bins
 from atypia.screener.healthy_depths import HealthyDepths
 from atypia.screener.healthy_map import HealthyMap
 from atypia.screener.healthy_regions import HealthyRegions
-from atypia.screener.prepared_folder import scratch
 from atypia.screener.regions import Pieces
 
 PIXELS_PER_SCAN = 2000
@@ -36,7 +36,7 @@ class MapCalibration:
         self._shape = (0, 0)
 
     def __enter__(self) -> Self:
-        self._scratch = scratch()
+        self._scratch = Scratch()
         self._maps = Path(self._scratch.name) / "maps"
         self._heads = Path(self._scratch.name) / "heads.bits"
         return self

@@ -49,10 +49,15 @@ class Found:
 
     def to_input(self, geometry: Geometry) -> NDArray[np.uint8]:
         """Return the labels on the pixels of the input (H, W)."""
-        carried = np.zeros(geometry.shape, np.uint8)
-        for number in range(len(self.regions), 0, -1):
-            carried[geometry.to_input((self.labels == number).astype(np.float32)) > 0.5] = number
-        return carried
+        return on_input(self.labels, geometry)
+
+
+def on_input(labels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
+    """Return the labels (S, S) of regions on the pixels of the input (H, W)."""
+    carried = np.zeros(geometry.shape, np.uint8)
+    for number in range(int(labels.max(initial=0)), 0, -1):
+        carried[geometry.to_input((labels == number).astype(np.float32)) > 0.5] = number
+    return carried
 
 
 def find_regions(

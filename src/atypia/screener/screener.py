@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from atypia.artefact import Artefact, read_artefact, write_artefact
 from atypia.copies import is_cluster
-from atypia.detectors import DETECTORS, Batch, Detector, FitContext, State
-from atypia.errors import BadOption, CorruptArtefact
+from atypia.detectors import DETECTORS, Batch, Detector, FitContext, Scores, State
+from atypia.errors import AtypiaError, BadOption, CorruptArtefact
 from atypia.fitness import Fitness
 from atypia.in_order import queued, threads
 from atypia.loading import Loaded, in_batches, load_by
@@ -24,18 +24,22 @@ from atypia.processors import one_blas_thread, shared
 from atypia.reading.collection import Collection, Row
 from atypia.reading.cutting import WHOLE, Cutting
 from atypia.scan import Finding, Scan
+from atypia.scratch import Scratch
 from atypia.screener.calibration import BATCH, calibrate, rehearse
 from atypia.screener.fit_report import FitReport
 from atypia.screener.fitness_parts import packed, reasons, unpacked
 from atypia.screener.healthy_map import HealthyMap
-from atypia.screener.judging import Judge
+from atypia.screener.judging import Judge, Judged
 from atypia.screener.learned_files import LEARNED_FILES, NONE, Fingerprints, checked, fingerprints
 from atypia.screener.origin import are_apart, check_strata, planes_of, strip_of, volume_of
 from atypia.screener.parting import Items, Scans, demand_enough, part_scans
 from atypia.screener.position_scale import PositionScale, unplaced
-from atypia.screener.prepared_folder import PreparedFolder, prepare_to_folder, scratch
+from atypia.screener.prepared_folder import PreparedFolder, prepare_to_folder
 from atypia.screener.provenance import provenance_of, without_times
 from atypia.threshold import Threshold, check_rule
+
+Of = TypeVar("Of", Finding, Judged)
+_Judging = Callable[[Sequence[Loaded], Scores | None, Sequence[str | None] | None], Iterator[Of]]
 
 
 @dataclass
@@ -101,7 +105,7 @@ class Screener:
         # What an earlier fit learned does not belong to the detector any more, even if this one fails.
         self.threshold_ = self.healthy_map_ = self.report_ = self.fitness_ = self.position_scale_ = None
         train, held_out = part_scans(scans, calibration, seed)
-        with scratch() as temporary:
+        with Scratch() as temporary:
             folder = work or Path(temporary)
             learned, lost = self._prepared(train, folder / "train", "reading healthy scans")
             # Scored just as scans are in use, so kept just as they are; to learn from, float16 is enough.
@@ -170,24 +174,35 @@ class Screener:
         Raises BadOption before a fit.
         """
         judge = Judge(self._fitted, heatmaps, pictures, self.healthy_map_, self.position_scale_, p_maps)
-        return self._score(scans, judge, None if judge_all else self.fitness_)
+        return self._each(scans, judge.findings, judge_all)
 
-    def _score(
-        self, scans: Scans | Iterable[Row | Scan], judge: Judge, fitness: Fitness | None
-    ) -> Iterator[Finding]:
+    def judge(
+        self, scans: Iterable[Row | Scan], *, judge_all: bool = False, kept: int = 0
+    ) -> Iterator[Judged]:
+        """Do as `score`, but yield with each Finding what its maps are made of, so that they can wait.
+
+        Of pictures of up to `kept` pixels the pixels are kept as well.
+        """
+        judge = Judge(self._fitted, False, False, self.healthy_map_, self.position_scale_)
+        return self._each(scans, judge.judged, judge_all, kept)
+
+    def _each(
+        self, scans: Scans | Iterable[Row | Scan], judging: _Judging[Of], judge_all: bool, kept: int = 0
+    ) -> Iterator[Of]:
         """Read and score in the same threads, so that there are never more at work than were asked for."""
+        fitness = None if judge_all else self.fitness_
 
-        def findings(read: tuple[list[Loaded], Batch | None]) -> list[Finding]:
+        def of_batch(read: tuple[list[Loaded], Batch | None]) -> list[Of]:
             part, batch = read
             if batch is None:
-                return list(judge.findings(part, None))
+                return list(judging(part, None, None))
             unfit = None if fitness is None else reasons(fitness, batch, part)
-            return list(judge.findings(part, self.detector.score(batch), unfit))
+            return list(judging(part, self.detector.score(batch), unfit))
 
         workers = shared(self.threads_).workers
         with one_blas_thread(), threads(workers) as pool:
-            read = in_batches(load_by(pool, scans, self.preparation), BATCH)
-            for part in queued(findings, read, pool, ahead=1 + workers):
+            read = in_batches(load_by(pool, scans, self.preparation, kept), BATCH)
+            for part in queued(of_batch, read, pool, ahead=1 + workers):
                 yield from part
 
     @property
@@ -236,12 +251,14 @@ class Screener:
             for name, graph in artefact.graphs.items():
                 check_graph(graph, f"graphs/{name}.onnx")
             return cls._from_artefact(artefact)
-        except (KeyError, TypeError, ValueError) as error:
+        except CorruptArtefact as error:
+            raise CorruptArtefact(f"{path}: {error}") from error
+        except AtypiaError:
+            raise
+        except Exception as error:  # values that no Screener has draw almost any exception
             raise CorruptArtefact(
                 f"{path}: the saved Screener lacks a part or has an unknown one: {error}."
             ) from error
-        except CorruptArtefact as error:
-            raise CorruptArtefact(f"{path}: {error}") from error
 
     @classmethod
     def _from_artefact(cls, artefact: Artefact) -> Self:

@@ -8,10 +8,8 @@ from typing import Any
 
 import nibabel
 import numpy as np
-import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import generate_uid
 from sqlalchemy import select
 
 from atypia.service.home import Home
@@ -21,9 +19,7 @@ from atypia.service.store import queue
 from atypia.service.store.database import Store
 from atypia.service.store.models import File, Finding, Job, Screener
 from atypia.service.work.worker import Worker
-
-MR = "1.2.840.10008.5.1.4.1.1.4"
-PLANTED = {"PatientName": "Zebrowski^Quentin", "PatientID": "QZ-90210", "StudyDate": "20190807"}
+from tests.service.slices import PLANTED, encoded, image
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,26 +102,7 @@ def dicom(volume: np.ndarray) -> list[bytes]:
 
 
 def dicom_image(pixels: np.ndarray | None, index: int, study: str, series: str) -> bytes:
-    data = Dataset()
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = MR
-    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    for name, value in PLANTED.items():
-        setattr(data, name, value)
-    data.StudyInstanceUID, data.SeriesInstanceUID, data.Modality = study, series, "MR"
-    data.SeriesNumber, data.SeriesDescription, data.InstanceNumber = 3, "t2_tse_tra", index + 1
-    data.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
-    data.ImagePositionPatient = [-80, -80, 8 * index]
-    data.ImageOrientationPatient, data.PixelSpacing, data.SliceThickness = [1, 0, 0, 0, 1, 0], [5, 5], 8
-    if pixels is not None:
-        data.Rows, data.Columns = pixels.shape
-        data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
-        data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
-        data.PixelData = np.ascontiguousarray(pixels, np.uint16).tobytes()
-    file = io.BytesIO()
-    pydicom.dcmwrite(file, data, enforce_file_format=True)
-    return file.getvalue()
+    return encoded(image(pixels, index, study, series, thickness=8.0))
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,10 @@ OF_VOLUMES = {
 }
 
 
+def drawn(desk, finding: Finding, name: str) -> Path | bytes:
+    return fetched(desk.home, finding, name, desk.screener.sha256)
+
+
 def zipped(**entries: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -61,9 +65,9 @@ def test_a_picture_is_judged_as_score_judges_it(desk, head_png, tmp_path):
     folder = desk.home.findings(finding.id)
     assert [path.name for path in folder.iterdir()] == ["picture.arrow"]
     assert {entry["name"] for entry in finding.files} == OF_PICTURES
-    heat = unpacked(fetched(desk.home, finding, "map.bin.gz"), (32, 32))
+    heat = unpacked(drawn(desk, finding, "map.bin.gz"), (32, 32))
     np.testing.assert_array_equal(heat, expected.heatmap)
-    p_map = unpacked(fetched(desk.home, finding, "p.bin.gz"), (32, 32))
+    p_map = unpacked(drawn(desk, finding, "p.bin.gz"), (32, 32))
     assert (p_map >= expected.p_map).all()
     np.testing.assert_allclose(p_map, expected.p_map, rtol=0.005)
     assert p_map.max() == 1
@@ -73,21 +77,21 @@ def test_a_picture_is_judged_as_score_judges_it(desk, head_png, tmp_path):
 
 def test_what_shows_a_picture_is_made_when_asked_for(desk, head_png):
     (finding,) = desk.judged(desk.send(head_png(7, lesion=0.5)))
-    page = fetched(desk.home, finding, "report.html").decode()
+    page = drawn(desk, finding, "report.html").decode()
     assert "Research use only" in page
     assert "Abnormal" in page
     assert "<script" not in page
-    with PIL.Image.open(io.BytesIO(fetched(desk.home, finding, "overlay.png"))) as overlay:
+    with PIL.Image.open(io.BytesIO(drawn(desk, finding, "overlay.png"))) as overlay:
         assert overlay.size == (32, 32)
         assert "Research use only" in overlay.info["Disclaimer"]
     for name in ("../../key", "nothing.png"):
         with pytest.raises(FileNotFoundError):
-            fetched(desk.home, finding, name)
+            drawn(desk, finding, name)
     with PIL.Image.open(io.BytesIO(head_png(7, lesion=0.5))) as sent:
         low, high = np.percentile(np.asarray(sent), [0.5, 99.5])
         expected = np.clip((np.asarray(sent, float) - low) / (high - low), 0, 1)
     for name, size in (("scan.png", (32, 32)), ("thumbnail.webp", (32, 32)), ("mask.png", (32, 32))):
-        with PIL.Image.open(io.BytesIO(fetched(desk.home, finding, name))) as made:
+        with PIL.Image.open(io.BytesIO(drawn(desk, finding, name))) as made:
             assert made.size == size
             if name == "scan.png":
                 np.testing.assert_allclose(np.asarray(made) / 255, expected, atol=0.003)
@@ -95,7 +99,7 @@ def test_what_shows_a_picture_is_made_when_asked_for(desk, head_png):
                 assert np.asarray(made).max() == finding.regions
     (desk.home.findings(finding.id) / "picture.arrow").write_bytes(b"ARROW1 and nothing of it")
     with pytest.raises(FileNotFoundError):
-        fetched(desk.home, finding, "scan.png")
+        drawn(desk, finding, "scan.png")
 
 
 def test_many_small_jobs_are_judged_together_and_each_has_its_own(desk, head_png):
@@ -123,7 +127,7 @@ def test_large_pictures_are_judged_in_several_calls(desk, head_png, monkeypatch)
     from atypia.service.work import sitting
 
     monkeypatch.setattr(sitting, "AT_ONCE", 2500)
-    calls, whole = [], Screener.score
+    calls, whole = [], Screener.judge
 
     def counted(self, rows, **how):
         calls.append(0)
@@ -135,7 +139,7 @@ def test_large_pictures_are_judged_in_several_calls(desk, head_png, monkeypatch)
             calls[-1] += 1
             yield row
 
-    monkeypatch.setattr(Screener, "score", counted)
+    monkeypatch.setattr(Screener, "judge", counted)
     findings = desk.judged(desk.send(*(head_png(seed) for seed in range(5))))
     assert calls == [2, 2, 1]
     assert len({finding.score for finding in findings}) == 5
@@ -325,20 +329,20 @@ def test_another_file_in_the_place_of_a_screener_is_not_used(desk, head_png):
     assert desk.job(job).state == "failed"
 
 
-def test_a_full_disk_fails_the_job_and_leaves_nothing(desk, head_png, monkeypatch):
+def test_on_a_full_disk_a_job_waits_and_leaves_nothing(desk, head_png, monkeypatch):
     from atypia.service.work import sitting
 
     good = desk.send(head_png(1))
     desk.worker().drain()
 
-    def full(*_args: object) -> None:
+    def full(*_args: object, **_how: object) -> None:
         raise OSError(28, "No space left on device")
 
     job = desk.send(head_png(2))
     with monkeypatch.context() as patch:
         patch.setattr(sitting, "write_picture", full)
         desk.worker().drain()
-    assert desk.job(job).state == "failed"
+    assert desk.job(job).state == "queued"
     assert "full" in desk.job(job).error
     assert desk.folders() == {desk.findings(good)[0].id}
     assert list(desk.home.tmp.iterdir()) == []

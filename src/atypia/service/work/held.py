@@ -9,6 +9,8 @@ from atypia.errors import ArtefactError, CorruptArtefact
 from atypia.screener import Screener
 from atypia.screening.making import hash_of, maker_of
 from atypia.service.home import Home
+from atypia.service.settings import Settings
+from atypia.service.store.trust import demand_trusted
 from atypia.volume_finding import Maker
 
 KEPT = 2
@@ -23,12 +25,18 @@ class Holding:
     screener: Screener
     maker: Maker
 
+    @property
+    def tells_pixels(self) -> bool:
+        """Whether it knows how unusual each pixel is."""
+        healthy = self.screener.healthy_map_
+        return healthy is not None and healthy.depths is not None
+
 
 class Held:
     """Loads Screeners by the hash of their files, with so many threads; None: all processors."""
 
-    def __init__(self, home: Home, threads: int | None) -> None:
-        self._home, self._threads = home, threads
+    def __init__(self, settings: Settings, home: Home, threads: int | None) -> None:
+        self._settings, self._home, self._threads = settings, home, threads
         self._kept: OrderedDict[str, Holding] = OrderedDict()
 
     def get(self, identifier: str, sha256: str, name: str) -> Holding:
@@ -47,6 +55,7 @@ class Held:
             )
         if hash_of(file) != sha256:
             raise CorruptArtefact("The file of this job's Screener is not the one that was registered.")
+        demand_trusted(self._settings, self._home, sha256)
         screener = Screener.load(file)
         screener.use_threads(self._threads)
         return Holding(identifier, sha256, screener, maker_of(screener, file, name))

@@ -13,9 +13,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from atypia.service.home import Home
 from atypia.service.settings import Settings
-from atypia.service.store import events, queue, removal
+from atypia.service.store import events, jumps, queue, removal
 from atypia.service.store.database import Store
-from atypia.service.store.models import ENDED, File, Finding, Job, Screener, now
+from atypia.service.store.models import ENDED, File, Finding, Job, Screener, Study, now
 
 OLD_SECONDS = 3600.0
 """What is younger may belong to something that is just being done."""
@@ -23,18 +23,28 @@ _SEVERAL = 500
 
 
 def end_and_forget(settings: Settings, store: Store) -> None:
-    """Fail jobs without tries left, and forget old events."""
+    """Fail jobs without tries left, forget old events, and put right what a clock that jumped has put off."""
+    longest = max((4 * peer.timeout + peer.longest_wait for peer in settings.peers), default=0.0)
     with store.write() as session:
+        jumps.set_right(session, settings.lease_seconds, longest)
         queue.sweep(session, settings.tries)
-        events.forget(session, now() - timedelta(days=settings.events_days))
+        if jumps.is_believed(session):
+            events.forget(session, now() - timedelta(days=settings.events_days))
 
 
 def clear_away(settings: Settings, store: Store, home: Home, old: float = OLD_SECONDS) -> None:
-    """Remove files that no row names and that are `old`, in seconds; raise OSError where that fails."""
+    """Remove files that no row names and that are `old`, in seconds; raise OSError where that fails.
+
+    Where the clock jumped no age can be told, and nothing is removed that is not at once.
+    """
+    with store.session() as session:
+        if old and not jumps.is_believed(session):
+            return
     uploads = (path for part in home.uploads.iterdir() for path in part.iterdir())
     _remove_unknown(store, home, File.sha256, _older(uploads, old))
     _remove_unknown(store, home, Finding.id, _older(home.all_findings.iterdir(), old))
     _remove_unknown(store, home, Screener.sha256, _older(home.screeners.iterdir(), old))
+    _remove_unknown(store, home, Study.id, _older(home.studies.iterdir(), old))
     unfinished = max(old, settings.limits.job_seconds) if old else 0.0
     for path in _older([*home.tmp.iterdir(), *home.trash.iterdir()], unfinished):
         home.discard(path)

@@ -6,6 +6,7 @@ import gzip
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from atypia.overlay import HeatScale, grey_share, overlay
-from atypia.scan import Finding, Image
+from atypia.scan import Image
+from atypia.screener import HealthyMap, Judged
+from atypia.screener.regions import on_input
 from atypia.service.work.kept import NAME, Kept, keep
 
 THUMBNAIL = 96
@@ -43,22 +46,63 @@ class Entry:
         return {"name": self.name, "bytes": self.size, "media_type": _MEDIA[Path(self.name).suffix]}
 
 
-def write_picture(finding: Finding, scan: Image, folder: Path) -> list[Entry]:
-    """Keep what shows a picture (H, W) and its finding, which has a heat map, and list it; raise OSError."""
-    if finding.heatmap is None:
+def write_picture(judged: Judged, pixels: Image, folder: Path, *, with_p: bool) -> list[Entry]:
+    """Keep what shows a picture (H, W) that was scored, and list it; raise OSError.
+
+    `with_p` tells whether its Screener can tell how unusual each pixel is.
+    """
+    prepared = judged.loaded.prepared
+    if prepared is None or judged.heat is None:
         return []
     kept = Kept(
-        grey=np.asarray(np.rint(255 * grey_share(scan)), np.uint8),
-        heat=finding.heatmap,
-        p_map=None if finding.p_map is None else _rounded(finding.p_map),
-        regions=finding.region_map,
-        prepared=_grey(finding.prepared),
-        reconstruction=_grey(finding.reconstruction),
+        pixels=pixels,
+        heat=judged.heat,
+        head=prepared.foreground,
+        geometry=prepared.geometry,
+        regions=None if judged.found is None else judged.found.labels,
+        prepared=_grey(prepared.pixels),
+        reconstruction=_grey(judged.expected),
     )
     keep(kept, folder / NAME)
-    return [Entry(name, None) for name, (part, _) in MADE.items() if getattr(kept, part) is not None] + [
-        Entry(name, None) for name in DRAWN
-    ]
+    missing = {name for name, (part, _) in MADE.items() if getattr(kept, part) is None}
+    missing |= set() if with_p else {P_MAP}
+    return [Entry(name, None) for name in (*MADE, *DRAWN) if name not in missing]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is kept of a picture (H, W), on its own pixels, each made when it is needed.
+
+    `healthy` gives how the map looks on healthy scans. Raises what that raises.
+    """
+
+    kept: Kept
+    scale: HeatScale
+    healthy: Callable[[], HealthyMap]
+
+    @cached_property
+    def grey(self) -> NDArray[np.uint8]:
+        """The scan, from dark to bright."""
+        return np.asarray(np.rint(255 * grey_share(self.kept.pixels)), np.uint8)
+
+    @cached_property
+    def heat(self) -> Image:
+        """The map."""
+        return self.kept.geometry.to_input(self.kept.heat)
+
+    @cached_property
+    def regions(self) -> NDArray[np.uint8] | None:
+        """The ranks of regions, 0 none."""
+        kept = self.kept
+        return None if kept.regions is None else on_input(kept.regions, kept.geometry)
+
+    @property
+    def p_map(self) -> Image:
+        """How unusual each pixel is."""
+        found = self.healthy().p_map(self.kept.heat, self.kept.head, self.kept.geometry)
+        if found is None:
+            raise FileNotFoundError(P_MAP)
+        return _rounded(found)
 
 
 def thumbnail(grey: NDArray[np.uint8], heat: Image, scale: HeatScale) -> bytes:
@@ -92,15 +136,16 @@ def unpacked(content: bytes, shape: tuple[int, int]) -> Image:
     return np.frombuffer(gzip.decompress(content), "<f4").reshape(shape).astype(np.float32)
 
 
-Made = Callable[[Kept, HeatScale], bytes]
+Made = Callable[[Shown], bytes]
+P_MAP = "p.bin.gz"
 MADE: Mapping[str, tuple[str, Made]] = {
-    "thumbnail.webp": ("heat", lambda kept, scale: thumbnail(kept.grey, kept.heat, scale)),
-    "scan.png": ("grey", lambda kept, _: png(kept.grey)),
-    "map.bin.gz": ("heat", lambda kept, _: packed(kept.heat)),
-    "p.bin.gz": ("p_map", lambda kept, _: packed(kept.p_map)),
-    "mask.png": ("regions", lambda kept, _: png(kept.regions)),
-    "prepared.png": ("prepared", lambda kept, _: png(kept.prepared)),
-    "reconstruction.png": ("reconstruction", lambda kept, _: png(kept.reconstruction)),
+    "thumbnail.webp": ("heat", lambda shown: thumbnail(shown.grey, shown.heat, shown.scale)),
+    "scan.png": ("pixels", lambda shown: png(shown.grey)),
+    "map.bin.gz": ("heat", lambda shown: packed(shown.heat)),
+    P_MAP: ("heat", lambda shown: packed(shown.p_map)),
+    "mask.png": ("regions", lambda shown: png(shown.regions)),
+    "prepared.png": ("prepared", lambda shown: png(shown.kept.prepared)),
+    "reconstruction.png": ("reconstruction", lambda shown: png(shown.kept.reconstruction)),
 }
 """By the name of a file: the array without which there is none, and how it is made."""
 

@@ -116,7 +116,7 @@ def _look_alike(worker: Worker, store: Store, home: Home, settings: Settings) ->
         try:
             told = _default(store)
             if told is not None and not alike.is_there(home, told[1]):
-                screener = Held(home, 1).get(*told).screener
+                screener = Held(settings, home, 1).get(*told).screener
                 alike.ensure(
                     home, told[1], screener, settings.healthy, lambda: worker.idle.wait(GIVE_WAY_SECONDS)
                 )

@@ -8,17 +8,21 @@ from dataclasses import asdict
 from typing import Any
 
 from atypia.reading.row import Row
-from atypia.scan import Finding as Found
+from atypia.screener import Judged
 from atypia.service.store.models import Finding
 from atypia.service.work.held import Holding
 from atypia.service.work.material import JobOfWork, Part
 from atypia.service.work.words import failure
 from atypia.volume_finding import SliceFinding, VolumeFinding
 
+_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001, 5e-4, 2e-4, 1e-4)
+"""Of which the page goes from one to the next."""
 
-def of_picture(job: JobOfWork, part: Part, row: Row, found: Found, holding: Holding) -> Finding:
+
+def of_picture(job: JobOfWork, part: Part, row: Row, judged: Judged, holding: Holding) -> Finding:
     """Return the row of a picture."""
-    shape = None if found.heatmap is None else {"shape": list(found.heatmap.shape)}
+    found, prepared = judged.finding, judged.loaded.prepared
+    shape = None if judged.heat is None or prepared is None else {"shape": list(prepared.geometry.shape)}
     regions = [{"rank": rank, **asdict(one)} for rank, one in enumerate(found.regions, start=1)]
     return _row(
         job,
@@ -72,6 +76,7 @@ def of_volume(
             "affine": None if found.affine is None else found.affine.tolist(),
             "notes": [*found.notes, *notes],
             "healthy_volumes": found.healthy_volumes,
+            "rarities": _rarities(holding),
             "map": None if found.heat is None else {"shape": list(found.heat.shape)},
             "spacing": None if found.affine is None else _spacing(found.affine.tolist()),
         },
@@ -104,6 +109,15 @@ def _row(job: JobOfWork, part: Part, holding: Holding, **values: Any) -> Finding
         values=plain(told),
         **values,
     )
+
+
+def _rarities(holding: Holding) -> list[tuple[float, float]]:
+    """Return which heat so small a share of the pixels of healthy heads has, the rarest last."""
+    healthy = holding.screener.healthy_map_
+    if healthy is None:
+        return []
+    told = [(share, healthy.heat_at(share)) for share in _SHARES]
+    return [(share, heat) for share, heat in told if heat is not None]
 
 
 def _verdict(found: VolumeFinding) -> str:

@@ -16,6 +16,7 @@ from atypia.reading.row import Row
 from atypia.reading.rows import read_row
 from atypia.reading.volumes import is_volume
 from atypia.scan import Finding as Found
+from atypia.screener import Judged
 from atypia.service.home import PRIVATE, Home
 from atypia.service.intake import Refused
 from atypia.service.settings import Settings
@@ -30,6 +31,9 @@ from atypia.writing.volume_gathering import VolumeGathering, volume_of
 
 AT_ONCE = 64 * 2**20
 """So many pixels of pictures are judged in one call, at most; one picture may have as many."""
+
+KEPT_PIXELS = 2**18
+"""Pictures of up to so many pixels are kept in memory from judging to writing; larger ones are read again."""
 
 
 @dataclass
@@ -140,8 +144,8 @@ class Sitting:
                     yield placed.row
 
         judge_all = first.outcome.job.judge_all
-        score = self._holding.screener.score
-        for found in score(rows(), pictures=True, p_maps=True, judge_all=judge_all):
+        judge = self._holding.screener.judge
+        for found in judge(rows(), judge_all=judge_all, kept=KEPT_PIXELS):
             while given[0].row is None:
                 yield self._done(given.popleft(), None, volumes)
             yield self._done(given.popleft(), found, volumes)
@@ -149,7 +153,7 @@ class Sitting:
             yield self._done(given.popleft(), None, volumes)
         volumes.finish()
 
-    def _done(self, placed: _Placed, found: Found | None, volumes: _Volumes) -> Outcome:
+    def _done(self, placed: _Placed, found: Judged | None, volumes: _Volumes) -> Outcome:
         outcome, part = placed.outcome, placed.part
         if part is None:
             return outcome
@@ -170,24 +174,28 @@ class Sitting:
             return _Placed(outcome, Part(part.label, part.file, error=error, source=part.source))
         return _Placed(outcome, part, size)
 
-    def _add(self, outcome: Outcome, part: Part, found: Found | None, volumes: _Volumes) -> None:
+    def _add(self, outcome: Outcome, part: Part, found: Judged | None, volumes: _Volumes) -> None:
         if part.row is None or found is None:
             volumes.finish()
             self._keep(outcome, rows.of_nothing(outcome.job, part, self._holding))
         elif volume_of(part.row) is not None:
-            volumes.add(outcome, part, part.row, found)
+            volumes.add(outcome, part, part.row, found.drawn())
         else:
             volumes.finish()
             self._add_picture(outcome, part, part.row, found)
 
     @_noting_failure
-    def _add_picture(self, outcome: Outcome, part: Part, row: Row, found: Found) -> None:
-        finding = rows.of_picture(outcome.job, part, row, found, self._holding)
+    def _add_picture(self, outcome: Outcome, part: Part, row: Row, judged: Judged) -> None:
+        finding = rows.of_picture(outcome.job, part, row, judged, self._holding)
         folder = self._keep(outcome, finding)
-        if found.heatmap is None:
+        if judged.heat is None:
             return
         folder.mkdir(mode=PRIVATE)
-        finding.files = [one.values() for one in write_picture(found, read_row(row).pixels, folder)]
+        pixels = judged.loaded.pixels
+        if pixels is None:
+            pixels = read_row(row).pixels
+        files = write_picture(judged, pixels, folder, with_p=self._holding.tells_pixels)
+        finding.files = [one.values() for one in files]
 
     @_noting_failure
     def add_volume(self, outcome: Outcome, part: Part, row: Row, found: VolumeFinding) -> None:

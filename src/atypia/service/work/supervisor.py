@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from atypia.errors import AtypiaError
 from atypia.processors import usable
+from atypia.service.forgetting import forget_old
 from atypia.service.home import Home
 from atypia.service.settings import Settings
 from atypia.service.store import queue
@@ -153,9 +154,12 @@ class Supervisor:
             if moment - self._ended > _END_SECONDS:
                 self._ended = moment
                 end_and_forget(self._settings, self._store)
+                self._home.set_aside(self._settings.limits.reserve_bytes)
             if moment - self._cleared > _CLEAR_SECONDS:
                 self._cleared = moment
+                forget_old(self._settings, self._store, self._home)
                 clear_away(self._settings, self._store, self._home)
+                self._store.compact(whole=False)
         except (SQLAlchemyError, AtypiaError, OSError) as error:
             _log.warning("not put in order", error=type(error).__name__)
 

@@ -42,7 +42,7 @@ def of_job(error: BaseException) -> str:
     if isinstance(error, Refused):
         return f"{error.title}. {error.detail}"
     if is_full(error):
-        return "The server's disk is full. Nothing was kept of this job; send it again when there is room."
+        return "The server's disk is full. It is judged again when there is room."
     if isinstance(error, MemoryError):
         return "The server has too little memory for the scans of this job. Send fewer, or smaller ones."
     if isinstance(error, SQLAlchemyError):

@@ -7,7 +7,10 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,18 +25,20 @@ from atypia.service.node.deliveries import enqueue_results
 from atypia.service.settings import Settings
 from atypia.service.store import queue
 from atypia.service.store.database import Store
-from atypia.service.store.models import File, Instance, Job
+from atypia.service.store.models import File, Finding, Instance, Job
 from atypia.service.work.held import Held, Holding
 from atypia.service.work.lease import Lease
 from atypia.service.work.material import FileOfJob, JobOfWork
 from atypia.service.work.settling import settle
 from atypia.service.work.sitting import Outcome, Sitting
-from atypia.service.work.words import of_job
+from atypia.service.work.words import is_full, of_job
 
 _EVERY_SECONDS = 0.5
 _TOGETHER_SECONDS = 30.0
 """So long a worker goes on taking jobs that are like those it is at."""
 _NO_ROOM = 2**20
+_FULL_SECONDS = 30.0
+"""So long a job waits that met a full disk."""
 _log = structlog.get_logger("atypia.worker")
 
 
@@ -54,10 +59,12 @@ class Worker:
     ) -> None:
         self._settings, self._store, self._home = settings, store, home
         self.owner = owner or uuid4().hex
-        self.held = Held(home, threads or settings.threads)
+        self.held = Held(settings, home, threads or settings.threads)
         self.stop = threading.Event()
         self.idle = threading.Event()
         self.idle.set()
+        self._owed = set[str]()
+        self._full = False
 
     def drain(self) -> int:
         """Judge until nothing waits, and return how many jobs that were."""
@@ -71,7 +78,8 @@ class Worker:
 
         While they are judged more that are like them are taken, so that no processor waits between them.
         """
-        claimed = self._claimed()
+        self._give_back_owed()
+        claimed = self._claimed() if self._has_room() else None
         if claimed is None:
             return 0
         self.idle.clear()
@@ -81,15 +89,28 @@ class Worker:
         finally:
             self.idle.set()
 
+    def _give_back_owed(self) -> None:
+        """Give back what could not be given back when it went wrong, as where the database was full."""
+        if self._owed:
+            with self._store.write() as session:
+                queue.release(session, self.owner, self._owed, tried=True)
+            self._owed.clear()
+
+    def _has_room(self) -> bool:
+        """Tell whether the disk has room to judge anything."""
+        room = self._home.free_bytes() >= self._settings.limits.work_bytes
+        if room == self._full:
+            self._full = not room
+            _log.warning("room on the disk again" if room else "the disk is full: jobs wait")
+        return room
+
     def _claimed(self, like: queue.Alike | None = None) -> _Claimed | None:
         lease, tries = self._settings.lease_seconds, self._settings.tries
         with self._store.write() as session:
             jobs = queue.claim(session, self.owner, lease, tries=tries, like=like)
             if not jobs:
                 return None
-            row = queue.screener_of(session, jobs[0])
-            told = [_as_work(job, session) for job in jobs]
-            return _Claimed(told, (row.id, row.sha256, row.name))
+            return _Claimed(_as_work(jobs, session), queue.screener_of(session, jobs[0]))
 
     def _following(self, claimed: _Claimed, lease: Lease, left: dict[str, JobOfWork]) -> Iterator[JobOfWork]:
         """Yield what was claimed, then more that is alike, while it waits, but not without end."""
@@ -119,7 +140,9 @@ class Worker:
             with self._store.write() as session:
                 queue.release(session, self.owner, left)
         except Exception as error:
+            self._owed |= left.keys()
             self._give_up(list(left.values()), error)
+            self._owed -= left.keys()
         _log.info("judged", jobs=len(claimed.jobs), seconds=round(time.perf_counter() - started, 3))
         return len(claimed.jobs)
 
@@ -166,9 +189,10 @@ class Worker:
         try:
             settle(place for places in placed.values() for place in places)
             with self._store.write() as session:
-                lost = [one.job.id for one in outcomes if not self._ended(session, one)]
+                ended = self._ended(session, outcomes)
+            lost = placed.keys() - ended
         except BaseException:
-            lost = list(placed)
+            lost = set(placed)
             raise
         finally:
             for place in (place for job in lost for place in placed.get(job, ())):
@@ -191,17 +215,19 @@ class Worker:
                 self._home.discard(place)
         return places
 
-    def _ended(self, session: Session, outcome: Outcome) -> bool:
-        """End a job; tell whether it was still ours, and done."""
-        try:
-            if outcome.failed is not None:
-                queue.fail(session, self.owner, outcome.job.id, self._told(outcome.failed))
-                return False
-            job = queue.finish(session, self.owner, outcome.job.id, outcome.findings)
-        except queue.Lost:
-            return False
-        enqueue_results(session, job, self._settings)
-        return True
+    def _ended(self, session: Session, outcomes: Iterable[Outcome]) -> set[str]:
+        """End jobs; return those that were still ours, and are done."""
+        found: dict[str, list[Finding]] = {}
+        for outcome in outcomes:
+            if outcome.failed is None:
+                found[outcome.job.id] = outcome.findings
+                continue
+            with suppress(queue.Lost):
+                self._failed(session, outcome.job.id, outcome.failed)
+        done = queue.finish_all(session, self.owner, found)
+        for job in done.values():
+            enqueue_results(session, job, self._settings)
+        return set(done)
 
     def _give_up(self, jobs: Sequence[JobOfWork], error: Exception) -> None:
         """Let one job fail by what was raised; several go back, to be judged each by itself."""
@@ -219,15 +245,21 @@ class Worker:
     def _fail(self, job: JobOfWork, error: BaseException) -> None:
         try:
             with self._store.write() as session:
-                queue.fail(session, self.owner, job.id, self._told(error))
+                self._failed(session, job.id, error)
         except queue.Lost:
             return
 
+    def _failed(self, session: Session, job: str, error: BaseException) -> None:
+        """Fail a job, or, where the disk is full, let it wait; raise Lost."""
+        least = max(_NO_ROOM, self._settings.limits.work_bytes)
+        if isinstance(error, OSError) and self._home.free_bytes() < least:
+            error = OSError(errno.ENOSPC, "no room")  # libraries tell of it in their own words
+        if is_full(error):
+            queue.put_off(session, self.owner, job, self._told(error), self._settings.tries, _FULL_SECONDS)
+        else:
+            queue.fail(session, self.owner, job, self._told(error))
+
     def _told(self, error: BaseException) -> str:
-        if (
-            isinstance(error, OSError) and self._home.free_bytes() < _NO_ROOM
-        ):  # libraries tell of it in own words
-            error = OSError(errno.ENOSPC, "no room")
         words = str(error) if isinstance(error, ArtefactError) else of_job(error)
         return words.replace(str(self._home.path), "the server")
 
@@ -262,23 +294,31 @@ def _where(error: BaseException) -> str:
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
-def _as_work(job: Job, session: Session) -> JobOfWork:
-    files = session.scalars(select(File).where(File.job == job.id).order_by(File.index)).all()
-    instances = (
-        session.scalars(select(Instance.file).where(Instance.study == job.study).order_by(Instance.id)).all()
-        if job.study is not None
-        else ()
-    )
-    return JobOfWork(
-        id=job.id,
-        kind=job.kind,
-        label=job.label,
-        screener=job.screener,
-        study=job.study,
-        path=job.path,
-        options=dict(job.options),
-        attempts=job.attempts,
-        weight=job.weight,
-        files=tuple(FileOfJob(f.index, f.kind, f.sha256, f.suffix, f.name) for f in files),
-        instances=tuple(instances),
-    )
+def _as_work(jobs: Sequence[Job], session: Session) -> list[JobOfWork]:
+    asked = select(File).where(File.job.in_([job.id for job in jobs])).order_by(File.job, File.index)
+    files = {job: tuple(rows) for job, rows in groupby(session.scalars(asked), key=attrgetter("job"))}
+    return [
+        JobOfWork(
+            id=job.id,
+            kind=job.kind,
+            label=job.label,
+            screener=job.screener,
+            study=job.study,
+            path=job.path,
+            options=dict(job.options),
+            attempts=job.attempts,
+            weight=job.weight,
+            files=tuple(
+                FileOfJob(f.index, f.kind, f.sha256, f.suffix, f.name) for f in files.get(job.id, ())
+            ),
+            instances=_instances(job, session),
+        )
+        for job in jobs
+    ]
+
+
+def _instances(job: Job, session: Session) -> tuple[str, ...]:
+    if job.study is None:
+        return ()
+    asked = select(Instance.file).where(Instance.study == job.study).order_by(Instance.id)
+    return tuple(session.scalars(asked))
