@@ -49,7 +49,8 @@ def main(out: Path) -> None:
 
 
 def _take(browser: Browser, address: str, files: list[Path], out: Path) -> None:
-    context = browser.new_context(viewport=WIDE, color_scheme="dark", device_scale_factor=1)
+    # Waiting for a condition evaluates it in the page, which the policy of its content forbids.
+    context = browser.new_context(viewport=WIDE, color_scheme="dark", device_scale_factor=1, bypass_csp=True)
     page = context.new_page()
     page.goto(address)
     page.set_input_files("[data-testid=files] >> nth=0", files)

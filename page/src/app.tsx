@@ -1,7 +1,8 @@
 /** The page: its head, what is shown below it, and what is there everywhere. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
+import { lost } from "./api/events";
 import { Dialog } from "./parts/dialog";
 import { DropZone } from "./parts/drop_zone";
 import { Icon } from "./parts/icon";
@@ -59,6 +60,11 @@ function Room() {
         Skip to the content
       </a>
       <Head />
+      {lost.value && (
+        <p class="lost" role="alert">
+          The server does not answer. What is shown may be old; the page goes on by itself when it is back.
+        </p>
+      )}
       <main id="content" tabIndex={-1}>
         <View />
       </main>
@@ -83,6 +89,13 @@ function View() {
   if (first === "drift") return <DriftPage />;
   if (first === "dicom") return <Exchange />;
   if (first === "access" && mayManage.value) return <Access />;
+  if (first === "access") {
+    return (
+      <Empty title="This is for administrators">
+        <p>You are here as a {user.value?.role}. Sign in with an administrator's token to see who may come in.</p>
+      </Empty>
+    );
+  }
   return (
     <Empty title="There is nothing at this address">
       <a class="button" href="/">
@@ -108,6 +121,8 @@ function Head() {
   const places = mayManage.value ? [...PLACES, ["/access", "Access"] as [string, string]] : PLACES;
   const at = path.value.startsWith("/findings/") ? "/" : path.value;
   const busy = running.value.length + uploads.value.filter((upload) => upload.state !== "failed").length;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [at]);
   return (
     <header class="head">
       <p class="notice" role="note">
@@ -120,7 +135,7 @@ function Head() {
             Atypia <small>reading room</small>
           </span>
         </a>
-        <nav aria-label="Main">
+        <nav ref={nav} aria-label="Main">
           {places.map(([place, word]) => {
             const here = place === "/" ? at === "/" : at.startsWith(place);
             return (
@@ -145,9 +160,14 @@ function Head() {
           <Icon name={theme.value} />
         </button>
         {about.value?.auth.required && (
-          <button type="button" class="button small" onClick={() => void signOut()} title={`${user.value?.name}, ${user.value?.role}`}>
-            Sign out
-          </button>
+          <>
+            <span class="who">
+              {user.value?.name} <small>{user.value?.role}</small>
+            </span>
+            <button type="button" class="button small" onClick={() => void signOut()}>
+              Sign out
+            </button>
+          </>
         )}
       </div>
     </header>

@@ -55,10 +55,11 @@ export function size(bytes: number): string {
   return `${place === 0 ? value : Number(value.toPrecision(3))} ${units[place]}`;
 }
 
-/** Why a scan was not judged or could not be read; empty where it was. */
+/** Why a scan, or a part of it, was not judged or could not be read; empty where it was. */
 export function reason(finding: Finding | FindingRow): string {
   if (finding.verdict === "unreadable") return withoutLabel(finding.error ?? "", finding.label);
-  return finding.verdict === "unfit" ? (finding.unfit ?? "") : "";
+  // Of a volume that was judged, it tells of slices that were not.
+  return finding.unfit ?? "";
 }
 
 /** An error begins with what the server calls the file: that is said already. */
@@ -90,7 +91,7 @@ function volumes(healthy: Known | null): Known | null {
 
 function patients(p: number, healthy: Known | null): string {
   const groups = healthy?.grouped ? healthy.groups : null;
-  if (!groups || p * (groups + 1) - 1 >= 0.5) return "";
+  if (!groups || above(p, healthy) >= 0.5) return "";
   return ` (of ${plural(groups, "patient")})`;
 }
 
@@ -98,24 +99,35 @@ const FEW = 0.05;
 
 /** Where a p-value is as low as so few healthy scans let it be: that it cannot be lower. Else empty. */
 export function floored(finding: Finding | FindingRow, healthy: Known | null): string {
-  const units = (healthy?.grouped ? healthy.groups : healthy?.count) ?? 0;
-  if (finding.p_value === null || units === 0 || finding.p_value * (units + 1) - 1 >= 0.5) return "";
+  const units = unitsOf(healthy);
+  if (finding.p_value === null || units === 0 || above(finding.p_value, healthy) >= 0.5) return "";
   const least = 1 / (units + 1);
   if (least < FEW) return "";
   const known = healthy?.grouped ? plural(units, "healthy patient") : plural(units, "healthy scan");
   return `Only ${known} ${units === 1 ? "is" : "are"} known: p cannot be below ${pValue(least)}.`;
 }
 
+/** How many a p-value counts by: patients where they are known, else scans. */
+function unitsOf(healthy: Known | null): number {
+  return (healthy?.grouped ? healthy.groups : healthy?.count) ?? 0;
+}
+
+/** About how many healthy scans are as unusual: each patient's scans count for one together. */
+function above(p: number, healthy: Known | null): number {
+  const units = unitsOf(healthy);
+  return units === 0 ? 0 : ((p * (units + 1) - 1) / units) * (healthy?.count ?? units);
+}
+
 /** "98.5 % of 200", "all 200", or "98.5 % of" where their number is not known. */
 export function among(p: number, healthy: Known | null): string {
   const count = healthy?.count ?? 0;
-  const units = healthy?.grouped ? (healthy.groups ?? 0) : count;
+  const units = unitsOf(healthy);
   const of = count > 0 ? ` ${count.toLocaleString("en-GB")}` : "";
   if (units > 0) {
-    const above = p * (units + 1) - 1;
-    if (above < 0.5) return `all${of}`;
-    if (above > units - 0.5) return `none of${of || " the"}`;
-    return `${percent(1 - above / units)} of${of}`;
+    const higher = above(p, healthy);
+    if (higher < 0.5) return `all${of}`;
+    if (higher > count - 0.5) return `none of${of || " the"}`;
+    return `${percent(1 - higher / count)} of${of}`;
   }
   return `${percent(1 - p)} of`;
 }
@@ -130,7 +142,9 @@ export function percent(share: number): string {
 export function decision(finding: Finding | FindingRow): string {
   if (finding.flagged === null || finding.score === null || finding.threshold === null) return "";
   if (finding.kind === "volume" && finding.slices) {
-    return `${plural(finding.slices_flagged ?? 0, "slice")} of ${finding.slices} above the threshold.`;
+    const judged = "slice_findings" in finding ? finding.slice_findings?.filter((one) => one.score !== null).length : undefined;
+    const of = judged === undefined || judged === finding.slices ? `${finding.slices}` : `${judged} that were judged`;
+    return `${plural(finding.slices_flagged ?? 0, "slice")} of ${of} above the threshold.`;
   }
   return `Score ${figure(finding.score)}, ${finding.flagged ? "above" : "below"} the threshold of ${figure(finding.threshold)}.`;
 }

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { toError, unpacked } from "../src/api/client";
 import { isField } from "../src/state/keys";
 import { forget, name, nameOf } from "../src/state/names";
-import { givesOne, inLimits, leftOut, mayBeScan, refusedPlace, sentName } from "../src/state/uploads";
+import { givesOne, inLimits, leftOut, mayBeScan, refusedPlace, sentName, waitFor } from "../src/state/uploads";
 import { addressOf, filtersOf } from "../src/state/worklist";
 
 describe("names of files", () => {
@@ -44,6 +44,14 @@ describe("uploads", () => {
       expect(job.length).toBeLessThanOrEqual(10);
       expect(job.reduce((sum, one) => sum + one.size, 0)).toBeLessThan(5e6);
     }
+  });
+
+  it("wait as the server says, else longer each time, and not for ever", () => {
+    expect(waitFor({ status: 429, after: 7 }, 0)).toBe(7);
+    expect([0, 1, 2, 9].map((tries) => waitFor({ status: 0, after: null }, tries))).toEqual([2, 4, 8, 30]);
+    expect(waitFor({ status: 507, after: null }, 0)).toBe(30);
+    expect(toError(429, "{}", "12").after).toBe(12);
+    expect(toError(429, "{}", "Mon, 23 Nov 2026 11:00:00 GMT").after).toBeNull();
   });
 
   it("know which files make one finding each", () => {

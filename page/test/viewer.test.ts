@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { colours } from "../src/colour/maps";
 import { axisOf, toMm, toVoxel, type Point } from "../src/viewer/affine";
 import { centre, fit, kept, zoom } from "../src/viewer/camera";
-import { compose, difference, span, type Layers, type Look } from "../src/viewer/compose";
+import { compose, difference, heatAt, span, type Layers, type Look } from "../src/viewer/compose";
 import { outline } from "../src/viewer/outline";
 
 const LOOK: Look = { shown: true, opacity: 0.75, colours: "inferno", rarity: 0.005, from: null, window: [0, 255] };
@@ -60,6 +60,19 @@ describe("composition", () => {
     difference(out, [10, 200], [10, 100], "viridis");
     expect([...out.slice(0, 4)]).toEqual([0, 0, 0, 255]);
     expect(out[5]).toBeGreaterThan(100);
+  });
+});
+
+describe("heat of volumes by rarity", () => {
+  const known: [number, number][] = [[0.5, 0], [0.05, 1], [0.005, 2]];
+
+  it("is what so small a share of healthy pixels has, and between two of them lies between theirs", () => {
+    expect(known.map(([share]) => heatAt(known, share))).toEqual([0, 1, 2]);
+    expect(heatAt(known, Math.sqrt(0.05 * 0.005))).toBeCloseTo(1.5);
+  });
+
+  it("ends where no more is known, and is none where nothing is", () => {
+    expect([heatAt(known, 0.9), heatAt(known, 1e-6), heatAt([], 0.1)]).toEqual([0, 2, null]);
   });
 });
 

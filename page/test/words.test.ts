@@ -35,6 +35,9 @@ describe("the verdict in words", () => {
     expect(sentence({ ...lowest, kind: "volume", p_kind: "volume" }, few)).toBe("More unusual than all 6 healthy volumes.");
     expect(floored(lowest, few)).toBe("Only 6 healthy patients are known: p cannot be below 0.14.");
     expect(floored({ ...ROW, p_value: 2 / 7 }, few)).toBe("");
+    // Of one patient some scans are higher, others not.
+    expect(sentence({ ...ROW, p_value: 1.4 / 7 }, few)).toBe("More unusual than 93.3\u00a0% of 65 healthy scans.");
+    expect(floored({ ...ROW, p_value: 1.4 / 7 }, few)).toBe("");
     expect(floored({ ...ROW, p_value: 1 / 201 }, HEALTHY)).toBe("");
   });
 

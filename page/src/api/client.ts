@@ -17,6 +17,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly title: string,
     readonly detail: string,
+    /** After how many seconds the server wants to be asked again, where it says so. */
+    readonly after: number | null = null,
   ) {
     super(detail ? `${title}: ${detail}` : title);
   }
@@ -68,20 +70,21 @@ export function headers(call: { method?: string; json?: unknown } = {}): Record<
 }
 
 async function problemOf(answer: Response): Promise<ApiError> {
-  return toError(answer.status, await answer.text().catch(() => ""));
+  return toError(answer.status, await answer.text().catch(() => ""), answer.headers.get("Retry-After"));
 }
 
 /** Read a problem (RFC 9457); an answer of another kind is told by its status. */
-export function toError(status: number, text: string): ApiError {
+export function toError(status: number, text: string, retryAfter: string | null = null): ApiError {
+  const after = /^\d+$/.test(retryAfter ?? "") ? Number(retryAfter) : null;
   try {
     const problem = JSON.parse(text) as Partial<Problem>;
     if (typeof problem.title === "string") {
-      return new ApiError(status, problem.title, typeof problem.detail === "string" ? problem.detail : "");
+      return new ApiError(status, problem.title, typeof problem.detail === "string" ? problem.detail : "", after);
     }
   } catch {
     // Not JSON: a proxy answered.
   }
-  return new ApiError(status, `The server answered ${status}`, "");
+  return new ApiError(status, `The server answered ${status}`, "", after);
 }
 
 /** Read raw float32 values, packed by gzip or not; throws ApiError. */

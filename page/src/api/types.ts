@@ -119,6 +119,8 @@ export interface Finding extends Omit<FindingRow, "regions"> {
   affine: number[][] | null;
   notes: string[] | string | null;
   heat_scale: [number, number] | null;
+  /** Of a volume: a share of the pixels of healthy heads, falling, and the heat that so many have at least. */
+  rarities?: [number, number][];
   files: FindingFile[];
   previous: string | null;
   next: string | null;

@@ -18,6 +18,7 @@ const BASE = 72;
 
 export function Strip({ slices, threshold, current, onGo }: Props) {
   const judged = slices.filter((slice) => slice.score !== null);
+  const others = slices.filter((slice) => slice.score === null);
   const first = slices[0]?.index ?? 0;
   const last = slices.at(-1)?.index ?? 1;
   const scores = [...judged.map((slice) => slice.score as number), ...(threshold === null ? [] : [threshold])];
@@ -56,6 +57,9 @@ export function Strip({ slices, threshold, current, onGo }: Props) {
         onClick={go}
         onKeyDown={key}
       >
+        {others.map((slice) => (
+          <rect key={slice.index} class="strip-not" x={x.to(slice.index - 0.5)} width={wide} y={BASE - 3} height={3} />
+        ))}
         {judged.map((slice) => (
           <rect
             key={slice.index}
@@ -71,7 +75,7 @@ export function Strip({ slices, threshold, current, onGo }: Props) {
           <rect class="strip-current" x={x.to(current - 0.5)} width={wide} y={0} height={HEIGHT} />
         )}
       </svg>
-      <p class="strip-words">{here ? told(here) : `Slices ${first} to ${last}; bars that cross the line are unusual`}</p>
+      <p class="strip-words">{here ? told(here) : `Slices ${first} to ${last}; bars that cross the line are unusual${others.length > 0 ? ", those without a bar were not judged" : ""}`}</p>
     </div>
   );
 }

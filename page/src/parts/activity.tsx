@@ -2,22 +2,42 @@
 
 import type { Job } from "../api/types";
 import { failed, removeJob, running } from "../state/jobs";
+import { nameOfJob } from "../state/names";
 import { mayRead } from "../state/session";
 import { fail } from "../state/toasts";
-import { drop, retry, uploads, type Upload } from "../state/uploads";
+import { drop, dropAll, retry, uploads, type Upload } from "../state/uploads";
 import { plural, size, STATES } from "../words";
 import { Icon } from "./icon";
 
+/** So many lines are shown of each kind; of the others their number. */
+const LINES = 3;
+const ORDER = { sending: 0, held: 1, failed: 2, waiting: 3 };
+
 export function Activity() {
   if (uploads.value.length + running.value.length + failed.value.length === 0) return null;
+  const sent = [...uploads.value].sort((a, b) => ORDER[a.state] - ORDER[b.state]);
+  const [first, later] = [sent.slice(0, LINES), sent.slice(LINES)];
+  const judged = [...running.value].reverse();
   return (
     <section class="activity" aria-label="Uploads and jobs">
-      {uploads.value.map((upload) => (
+      {first.map((upload) => (
         <UploadLine key={upload.id} upload={upload} />
       ))}
-      {running.value.map((job) => (
+      {later.length > 0 && (
+        <div class="work">
+          <p class="work-name">
+            {plural(later.reduce((sum, upload) => sum + upload.files.length, 0), "more file")}
+            <small>waiting to be sent</small>
+          </p>
+          <button type="button" class="button small" onClick={dropAll}>
+            Stop all
+          </button>
+        </div>
+      )}
+      {judged.slice(0, LINES).map((job) => (
         <JobLine key={job.id} job={job} />
       ))}
+      {judged.length > LINES && <p class="hint">{plural(judged.length - LINES, "more job")} at work or waiting.</p>}
       {failed.value.map((job) => (
         <JobLine key={job.id} job={job} />
       ))}
@@ -33,14 +53,14 @@ function UploadLine({ upload }: { upload: Upload }) {
         {upload.files.length === 1 ? upload.files[0]?.name : plural(upload.files.length, "file")}
         <small>
           {upload.state === "sending" && `sending, ${size(sent)} of ${size(upload.bytes)}`}
-          {upload.state === "waiting" && "waits to be sent"}
-          {upload.state === "failed" && upload.error}
+          {upload.state === "waiting" && "waiting to be sent"}
+          {upload.error}
         </small>
       </p>
-      {upload.state !== "failed" && <progress max={Math.max(1, upload.bytes)} value={sent} aria-label="Sent" />}
-      {upload.state === "failed" && upload.again && (
+      {(upload.state === "sending" || upload.state === "waiting") && <progress max={Math.max(1, upload.bytes)} value={sent} aria-label="Sent" />}
+      {(upload.state === "held" || (upload.state === "failed" && upload.again)) && (
         <button type="button" class="button small" onClick={() => retry(upload.id)}>
-          Try again
+          {upload.state === "held" ? "Try now" : "Try again"}
         </button>
       )}
       <button type="button" class="icon-button" aria-label={upload.state === "failed" ? "Take this away" : "Stop this upload"} onClick={() => drop(upload.id)}>
@@ -55,7 +75,7 @@ function JobLine({ job }: { job: Job }) {
   return (
     <div class={`work ${job.state}`}>
       <p class="work-name">
-        {job.label || "job"}
+        {nameOfJob(job.id) ?? (job.label || "job")}
         <small>
           {job.state === "failed"
             ? (job.error ?? "It failed.")

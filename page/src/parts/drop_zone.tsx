@@ -13,7 +13,8 @@ export function DropZone() {
     let depth = 0;
     const stop = new AbortController();
     const on = (kind: string, act: (event: DragEvent) => void) =>
-      addEventListener(kind, act as EventListener, { signal: stop.signal });
+      // Before what is below them: the viewer of volumes keeps these events to itself.
+      addEventListener(kind, act as EventListener, { signal: stop.signal, capture: true });
     const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
     on("dragenter", (event) => {
       if (!hasFiles(event)) return;

@@ -24,6 +24,7 @@ export function PickFiles({ primary = true }: { primary?: boolean }) {
         ref={folder}
         type="file"
         hidden
+        data-testid="folder"
         onChange={chosen}
         {...({ webkitdirectory: true } as Record<string, unknown>)}
       />

@@ -28,7 +28,7 @@ export function Failure({ error, retry }: { error: Error; retry?: () => void }) 
 
 export function Waiting({ what }: { what: string }) {
   return (
-    <p class="waiting" role="status">
+    <p class="loading" role="status">
       Loading {what}…
     </p>
   );

@@ -3,9 +3,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Histogram } from "../charts/histogram";
 import { api } from "../api/client";
-import type { Healthy, Preview } from "../api/types";
+import type { Healthy, Preview, Screener } from "../api/types";
 import { forget } from "../state/findings";
-import { loadScreeners } from "../state/screeners";
+import { loadScreeners, screeners } from "../state/screeners";
 import { mayManage } from "../state/session";
 import { fail, say } from "../state/toasts";
 import { refresh } from "../state/worklist";
@@ -17,7 +17,8 @@ interface Props {
   score?: number | null | undefined;
   unusual?: boolean;
   threshold?: number | null;
-  onChanged?: () => void;
+  /** Called with the identifier of the version that is in use now. */
+  onChanged?: (screener: string) => void;
 }
 
 const PATIENCE = 220;
@@ -34,11 +35,10 @@ export function ThresholdChart({ screener, healthy, score, unusual, threshold, o
     const stop = new AbortController();
     asked.current = stop;
     const timer = setTimeout(() => {
-      api<Preview>(`/screeners/${screener}/threshold/preview`, {
-        method: "POST",
-        json: { value: moved },
-        signal: stop.signal,
-      })
+      const ask = (json: object) => api<Preview>(`/screeners/${screener}/threshold/preview`, { method: "POST", json, signal: stop.signal });
+      // What is told is what would be applied: a rule, the one that comes nearest to where the line was drawn.
+      ask({ value: moved })
+        .then(({ rule, parameter }) => ask({ rule, parameter }))
         .then(setPreview)
         .catch(fail);
     }, PATIENCE);
@@ -48,17 +48,18 @@ export function ThresholdChart({ screener, healthy, score, unusual, threshold, o
     };
   }, [moved, screener]);
 
+  const retired = screeners.value.some((one) => one.id === screener && one.retired);
   const apply = async () => {
     if (!preview) return;
     try {
       const json = { rule: preview.rule, parameter: preview.parameter };
-      await api(`/screeners/${screener}/threshold`, { method: "POST", json });
+      const changed = await api<{ screener: Screener }>(`/screeners/${screener}/threshold`, { method: "POST", json });
       say("The threshold was changed, and stored findings were decided again.");
       forget();
       refresh();
       setMoved(null);
       await loadScreeners();
-      onChanged?.();
+      onChanged?.(changed.screener.id);
     } catch (error) {
       fail(error);
     }
@@ -82,7 +83,7 @@ export function ThresholdChart({ screener, healthy, score, unusual, threshold, o
             <button type="button" class="button small" onClick={() => setMoved(null)}>
               Put it back
             </button>
-            {mayManage.value && preview && (
+            {mayManage.value && preview && !retired && (
               <button type="button" class="button small danger" onClick={() => void apply()}>
                 Apply to this Screener
               </button>
@@ -99,7 +100,10 @@ function Told({ preview }: { preview: Preview }) {
   return (
     <>
       <p>
-        <b>Threshold {figure(preview.threshold)}</b>, p {pValue(preview.p_value)}. {preview.guarantee}
+        <b>Threshold {figure(preview.threshold)}</b>, p {pValue(preview.p_value)}. {preview.guarantee}{" "}
+        <small>
+          The rule that comes nearest: {preview.rule} {figure(preview.parameter)}.
+        </small>
       </p>
       <p>
         Of {plural(findings.total, "stored finding")}, {findings.flagged_before} are unusual now and{" "}

@@ -1,6 +1,12 @@
 /** The files of what was dropped, folders with all that is in them. */
 
 const MOST = 20000;
+const paths = new WeakMap<File, string>();
+
+/** Where a file lay in the folder that was dropped or chosen, with its name. */
+export function pathOf(file: File): string {
+  return paths.get(file) ?? (file.webkitRelativePath || file.name);
+}
 
 /** Return all files, in the order of their paths. */
 export async function dropped(transfer: DataTransfer): Promise<File[]> {
@@ -15,6 +21,7 @@ async function walk(entry: FileSystemEntry, found: { path: string; file: File }[
   if (found.length >= MOST || entry.name.startsWith(".")) return;
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+    paths.set(file, entry.fullPath.replace(/^\//, ""));
     found.push({ path: entry.fullPath, file });
     return;
   }

@@ -54,6 +54,7 @@ listen({
     if (row.kind === "volume" && isNew && isOwn(row)) arrived(row);
   },
   reset: () => forget(),
+  screener: () => forget(),
 });
 
 /** A volume that was sent from here will be looked at: what takes time is done while it is not. */

@@ -18,7 +18,7 @@ export const failed = computed(() => jobs.value.filter((job) => job.state === "f
 /** Load the last jobs, and hear of changes from now on. */
 export function followJobs(): () => void {
   void load();
-  const stop = listen({ job: put });
+  const stop = listen({ job: put, reset: () => void load() });
   const timer = setInterval(() => {
     if (!live.value && running.value.length > 0) void load(true);
   }, 3000);
@@ -33,7 +33,7 @@ export function put(job: Job): void {
   const before = jobs.value.find((known) => known.id === job.id);
   jobs.value = before
     ? jobs.value.map((known) => (known.id === job.id ? job : known))
-    : [job, ...jobs.value].slice(0, KEPT);
+    : [job, ...jobs.value].filter((known, place) => place < KEPT || !ENDED.has(known.state));
   const ended = ENDED.has(job.state) && (before ? !ENDED.has(before.state) : false);
   if (ended) tell(job);
   else if (before && job.done !== before.done) refresh();

@@ -31,6 +31,14 @@ export function nameOf(finding: { job: string; index: number; file?: number | nu
   return namesOf(finding.job)[finding.file ?? finding.index] || finding.label;
 }
 
+/** What a job's files are called here, in a few words; null where another sent them. */
+export function nameOfJob(job: string): string | null {
+  void changed.value;
+  const [first, ...others] = namesOf(job);
+  if (first === undefined) return null;
+  return others.length === 0 ? first : `${first} and ${others.length} more`;
+}
+
 /** Whether this browser sent it. */
 export function isOwn(finding: { job: string }): boolean {
   return namesOf(finding.job).length > 0;

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { api } from "../api/client";
+import { listen } from "../api/events";
 import type { Healthy, Page, Screener } from "../api/types";
 
 export const screeners = signal<Screener[]>([]);
@@ -13,6 +14,8 @@ export async function loadScreeners(): Promise<void> {
   screeners.value = Array.isArray(answer) ? answer : answer.items;
   healthy.clear();
 }
+
+listen({ screener: () => void loadScreeners().catch(() => undefined) });
 
 const PATIENCE = 15_000;
 let asked = 0;

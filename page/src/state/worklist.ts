@@ -22,6 +22,9 @@ export const failure = signal<Error | null>(null);
 /** Whether anything was loaded yet. */
 export const ready = signal(false);
 
+/** The finding that was looked at last: there the list goes on. */
+export const lastOpened = signal<string | null>(null);
+
 const next = signal<string | null>(null);
 export const hasMore = computed(() => next.value !== null);
 
@@ -62,12 +65,19 @@ export async function load(keep = 0): Promise<void> {
   const mine = ++asked;
   loading.value = true;
   try {
-    const page = await ask(null, Math.min(MOST_AT_ONCE, Math.max(PAGE, keep)));
+    let page = await ask(null, Math.min(MOST_AT_ONCE, Math.max(PAGE, keep)));
+    const found = page.items;
+    const known = new Set(found.map((row) => row.id));
+    const all = page.total ?? null;
+    while (mine === asked && found.length < keep && page.next !== null) {
+      page = await ask(page.next, MOST_AT_ONCE);
+      for (const row of page.items) if (!known.has(row.id)) known.add(row.id) && found.push(row);
+    }
     if (mine !== asked) return;
     loaded = Date.now();
-    rows.value = page.items;
+    rows.value = found;
     next.value = page.next;
-    total.value = page.total ?? null;
+    total.value = all;
     failure.value = null;
     ready.value = true;
   } catch (error) {
@@ -109,12 +119,13 @@ export function remove(id: string): void {
 /** Load again in a moment: many findings arrive together. */
 export function refresh(): void {
   const quiet = Date.now() - loaded > 3 * PATIENCE;
+  const pages = Math.ceil(rows.peek().length / MOST_AT_ONCE);
   due ??= setTimeout(
     () => {
       due = undefined;
       void load(rows.peek().length);
     },
-    quiet ? PATIENCE / 7 : PATIENCE,
+    quiet ? PATIENCE / 7 : PATIENCE * Math.max(1, pages),
   );
 }
 
@@ -129,6 +140,7 @@ function ask(cursor: string | null, limit: number): Promise<Page<FindingRow>> {
 effect(() =>
   listen({
     reset: () => ready.peek() && refresh(),
+    screener: () => ready.peek() && refresh(),
     finding: (row) => {
       if (rows.peek().some((known) => known.id === row.id)) change(row.id, row);
       else if (ready.peek()) refresh();

@@ -59,6 +59,15 @@ export function span(scale: [number, number], rarity: number): [number, number] 
   return [clear + (median - clear) * Math.min(1, Math.max(0, share)), full];
 }
 
+/** The heat that so small a share of healthy pixels has at least, between those that are known; null without. */
+export function heatAt(rarities: [number, number][], rarity: number): number | null {
+  const next = rarities.findIndex(([share]) => share <= rarity);
+  const [above, below] = [rarities[next < 0 ? rarities.length - 1 : Math.max(0, next - 1)], rarities.at(next)];
+  if (!above || !below) return null;
+  const way = above[0] === below[0] ? 1 : Math.log(rarity / above[0]) / Math.log(below[0] / above[0]);
+  return above[1] + Math.min(1, Math.max(0, way)) * (below[1] - above[1]);
+}
+
 function heatShare(heat: number, p: number | null, from: number, to: number, rarity: number): number {
   if (!(heat > from) || (p !== null && p > rarity)) return 0;
   return Math.min(1, (heat - from) / Math.max(to - from, 1e-30));

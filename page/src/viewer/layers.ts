@@ -4,7 +4,8 @@ import type { Niivue, NVImage } from "@niivue/niivue";
 import { ApiError, bytes, unpacked } from "../api/client";
 import type { Finding } from "../api/types";
 import { address } from "./loading";
-import { colourMap, heatFrom, outlines } from "./look";
+import { heatAt } from "./compose";
+import { colourMap, heatFrom, outlines, rarity } from "./look";
 import { isShown } from "./regions";
 import { isAway, stage, type Stage } from "./stage";
 
@@ -81,8 +82,9 @@ function shownAs(finding: Finding) {
 
 function heatOf(finding: Finding) {
   const [clear, full] = finding.heat_scale ?? [0, 1];
-  const from = heatFrom.value ?? clear;
-  return { cal_min: from, cal_max: Math.max(full, from + 1e-6), colormap: `heat-${colourMap.value}` };
+  const from = heatAt(finding.rarities ?? [], rarity.value) ?? heatFrom.value ?? clear;
+  // The colours come first: NiiVue forgets the limits when they are set.
+  return { colormap: `heat-${colourMap.value}`, cal_min: from, cal_max: Math.max(full, from + 1e-6) };
 }
 
 /** Draw the borders of those regions that are asked for. */

@@ -10,6 +10,7 @@ import { picture, type Picture } from "./loading";
 import { colourMap, greyWindow, heatFrom, opacity, outlines, rarity, shown, tool } from "./look";
 import { outline } from "./outline";
 import { viewer } from "./handle";
+import { Zoom } from "./toolbar";
 
 interface Props {
   finding: Finding;
@@ -134,6 +135,7 @@ export function PictureViewer({ finding, selected, onSelect }: Props) {
       />
       {error && <p class="viewer-message">{error}</p>}
       {!error && !layers && <p class="viewer-message">Loading…</p>}
+      <Zoom />
       <p class="viewer-readout" aria-hidden="true">
         {pointed}
       </p>

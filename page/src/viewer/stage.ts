@@ -58,6 +58,8 @@ async function make(): Promise<Stage> {
     dragAndDropEnabled: false,
     multiplanarShowRender: SHOW_RENDER.NEVER,
     loadingText: "",
+    // As radiologists look, and as pictures of slices are drawn: the patient's right is on the left.
+    isRadiologicalConvention: true,
     logLevel: "error",
     isResizeCanvas: true,
     show3Dcrosshair: false,

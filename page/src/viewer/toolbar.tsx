@@ -83,11 +83,17 @@ export function Toolbar({ volume, rare, scale, regions, planes, onPlanes }: Prop
           )}
         </div>
       )}
-      <div class="tool-group">
-        <Press icon="minus" word="Smaller (−)" onClick={() => viewer.value?.zoom(1 / 1.4)} />
-        <Press icon="plus" word="Larger (+)" onClick={() => viewer.value?.zoom(1.4)} />
-        <Press icon="whole" word="Whole picture (0)" onClick={() => viewer.value?.whole()} />
-      </div>
+    </div>
+  );
+}
+
+/** Over a corner of the picture, so that the toolbar keeps to one line. */
+export function Zoom() {
+  return (
+    <div class="zoom" role="group" aria-label="Zoom">
+      <Press icon="minus" word="Smaller (−)" onClick={() => viewer.value?.zoom(1 / 1.4)} />
+      <Press icon="plus" word="Larger (+)" onClick={() => viewer.value?.zoom(1.4)} />
+      <Press icon="whole" word="Whole picture (0)" onClick={() => viewer.value?.whole()} />
     </div>
   );
 }
@@ -147,9 +153,9 @@ function HeatFrom({ scale }: { scale: [number, number] }) {
   const value = ((now - median) / (full - median || 1)) * STEPS;
   return (
     <Slider
-      word="Show"
+      word="Heat"
       told={`heat above ${figure(now, 3)}`}
-      shown={`heat above ${figure(now, 3)}`}
+      shown={`above ${figure(now, 3)}`}
       note={heatFrom.value === null ? "healthy 99.5 %" : ""}
       value={value}
       onInput={(place) => {

@@ -7,7 +7,8 @@ import type { Finding, Region } from "../api/types";
 import { figure } from "../words";
 import { axisOf, toMm, toVoxel, type Point } from "./affine";
 import { viewer } from "./handle";
-import { colourMap, heatFrom, opacity, outlines, regionsTo, shown } from "./look";
+import { Zoom } from "./toolbar";
+import { colourMap, heatFrom, opacity, outlines, rarity, regionsTo, shown } from "./look";
 import { layersOf, put, recolour, rim } from "./layers";
 import { putAway, stage, type Stage } from "./stage";
 
@@ -72,7 +73,7 @@ export function VolumeViewer({ finding, planes, selected, onSlice }: Props) {
   }, [finding.id]);
 
   useSignalEffect(() => {
-    void [shown.value, opacity.value, colourMap.value, heatFrom.value, outlines.value, regionsTo.value];
+    void [shown.value, opacity.value, colourMap.value, heatFrom.value, rarity.value, outlines.value, regionsTo.value];
     cancelAnimationFrame(due.current);
     due.current = requestAnimationFrame(() => redress());
   });
@@ -95,6 +96,7 @@ export function VolumeViewer({ finding, planes, selected, onSlice }: Props) {
     <div class="viewer" data-ready={message === null ? "yes" : undefined}>
       <div ref={holder} class="viewer-holder" />
       {message !== null && <p class="viewer-message">{message}</p>}
+      <Zoom />
       <p class="viewer-readout" aria-hidden="true">
         {place}
       </p>

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Deed, Page, Role, Token } from "../api/types";
+import { Confirm } from "../parts/confirm";
 import { Dialog } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { useLoaded } from "../parts/loaded";
@@ -27,6 +28,7 @@ export function Access() {
 function Tokens() {
   const list = useLoaded((signal) => api<Page<Token>>("/tokens", { signal }), []);
   const [adding, setAdding] = useState(false);
+  const [revoking, setRevoking] = useState<Token | null>(null);
   const [made, setMade] = useState<string | null>(null);
   useEffect(() => leaveIfAsked, []);
   const closeMade = () => {
@@ -66,7 +68,7 @@ function Tokens() {
                 {token.revoked ? (
                   "revoked"
                 ) : (
-                  <button type="button" class="button small danger" onClick={() => void revoke(token)}>
+                  <button type="button" class="button small danger" onClick={() => setRevoking(token)}>
                     Revoke
                   </button>
                 )}
@@ -90,9 +92,28 @@ function Tokens() {
           <p class="secret">
             <code>{made}</code>
           </p>
+          <Copy text={made} />
         </Dialog>
       )}
+      {revoking && (
+        <Confirm title={`Revoke the token of ${revoking.name}?`} word="Revoke" onYes={() => void revoke(revoking)} onClose={() => setRevoking(null)}>
+          <p>Whoever uses it is signed out, and cannot come in with it any more.</p>
+        </Confirm>
+      )}
     </section>
+  );
+}
+
+/** Browsers let a page write to the clipboard on this machine and by HTTPS alone. */
+function Copy({ text }: { text: string }) {
+  if (!isSecureContext) return null;
+  const copy = () => navigator.clipboard.writeText(text).then(() => say("Copied."), fail);
+  return (
+    <p class="dialog-actions">
+      <button type="button" class="button" onClick={() => void copy()}>
+        Copy
+      </button>
+    </p>
   );
 }
 
@@ -116,14 +137,14 @@ function NewToken({ onClose, onMade }: { onClose: () => void; onMade: (secret: s
       <form onSubmit={(event) => void make(event)}>
         <label class="field">
           For whom, or what
-          <input type="text" required maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />
+          <input type="text" autofocus required maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />
         </label>
         <label class="field">
           Role
           <select value={role} onChange={(event) => setRole(event.currentTarget.value as Role)}>
-            <option value="viewer">viewer: sees findings</option>
-            <option value="reader">reader: also uploads, reviews and gives feedback</option>
-            <option value="admin">admin: also manages Screeners, thresholds and tokens</option>
+            <option value="viewer">viewer: sees</option>
+            <option value="reader">reader: sends scans and reviews</option>
+            <option value="admin">admin: manages Screeners and tokens too</option>
           </select>
         </label>
         <label class="field">

@@ -19,6 +19,9 @@ const CHECKS: Record<string, string> = {
   unfit: "More scans are unfit to be judged than before",
 };
 
+/** Checks that tell where scores went; the others tell of too many scans. */
+const DIRECTED = new Set(["bet", "windows"]);
+
 export function DriftPage() {
   useEffect(() => {
     if (screeners.value.length === 0) loadScreeners().catch(fail);
@@ -64,7 +67,7 @@ function Told({ drift }: { drift: Drift }) {
           <b>{drift.recalibration_due ? "Recalibration is due." : "As calibration promised."}</b>{" "}
           {plural(drift.findings, "finding")} looked at{drift.unfit > 0 && `, ${drift.unfit} unfit`}
           {drift.unreadable > 0 && `, ${drift.unreadable} unreadable`}. If nothing has changed, the chance of any alarm is at most{" "}
-          {figure(100 * drift.risk)} %.
+          {figure(100 * drift.risk)}&nbsp;%.
         </p>
       </div>
       {drift.unfit_alarm && <Alarm alarm={drift.unfit_alarm} />}
@@ -76,6 +79,7 @@ function Told({ drift }: { drift: Drift }) {
 }
 
 const VOLUMES = "volumes";
+const FEW = 30;
 
 function title(name: string): string {
   return name === "all" ? "All scans" : name.charAt(0).toUpperCase() + name.slice(1);
@@ -91,6 +95,12 @@ function Stream({ stream, window }: { stream: DriftStream; window: number }) {
       {stream.alarms.map((alarm, place) => (
         <Alarm key={place} alarm={alarm} />
       ))}
+      {stream.calibration !== null && stream.calibration < FEW && (
+        <p class="hint">
+          Calibrated on {plural(stream.calibration, "healthy scan or patient", "healthy scans or patients")} only: so few that just gross changes
+          can be told from chance.
+        </p>
+      )}
       <PValues stream={stream} />
       <Capital stream={stream} />
       {rows.length === 0 ? (
@@ -128,7 +138,8 @@ function Stream({ stream, window }: { stream: DriftStream; window: number }) {
 function Alarm({ alarm }: { alarm: DriftAlarm }) {
   return (
     <p class="alarm-line">
-      <Icon name="warning" size={16} /> {CHECKS[alarm.check] ?? alarm.check}; scores run {alarm.direction}. Told at{" "}
+      <Icon name="warning" size={16} /> {CHECKS[alarm.check] ?? alarm.check}
+      {DIRECTED.has(alarm.check) && `; scores run ${alarm.direction}`}. Told at{" "}
       <a href={`/findings/${alarm.at}`}>{when(alarm.at_time)}</a>, perhaps since {when(alarm.since_time)}.
     </p>
   );

@@ -10,11 +10,22 @@ import { about, mayRead } from "../state/session";
 import { fail, say } from "../state/toasts";
 import { plural, size, when } from "../words";
 
+/** What is asked for, its word, and what is said where there is none. */
 const STATES = [
-  ["dead", "Given up"],
-  ["waiting", "Waiting"],
-  ["sent", "Sent"],
+  ["dead", "Given up", "Nothing was given up: every result arrived, or is still tried."],
+  ["pending&state=sending", "Waiting", "Nothing waits to be sent."],
+  ["sent", "Sent", "Nothing was sent yet."],
 ] as const;
+
+const RESULTS: [RegExp, string][] = [
+  [/-seg\b/, "Segmentation (SEG)"],
+  [/-sr\b/, "Report (SR)"],
+  [/-sc\b/, "Pictures (SC)"],
+];
+
+function called(file: string): string {
+  return RESULTS.find(([pattern]) => pattern.test(file))?.[1] ?? file.split("/").at(-1)!;
+}
 
 export function Exchange() {
   const node = about.value?.node;
@@ -37,15 +48,17 @@ export function Exchange() {
 function Deliveries() {
   const [state, setState] = useState<string>("dead");
   const list = useLoaded((signal) => api<Page<Delivery>>(`/deliveries?state=${state}&limit=100`, { signal }), [state]);
-  const again = async (id: string) => {
+  useEffect(() => listen({ exchange: list.again, reset: list.again }), [list.again]);
+  const again = async (ids: string[]) => {
     try {
-      await api(`/deliveries/${id}/retry`, { method: "POST" });
-      say("It is sent again.");
-      list.again();
+      for (const id of ids) await api(`/deliveries/${id}/retry`, { method: "POST" });
+      say(ids.length === 1 ? "It is sent again." : `${ids.length} are sent again.`);
     } catch (error) {
       fail(error);
     }
+    list.again();
   };
+  const dead = state === "dead" && mayRead.value ? (list.value?.items ?? []) : [];
   return (
     <section class="panel" aria-labelledby="deliveries">
       <h2 id="deliveries">Results to other systems</h2>
@@ -55,23 +68,28 @@ function Deliveries() {
             {word}
           </button>
         ))}
+        {dead.length > 1 && (
+          <button type="button" class="button small" onClick={() => void again(dead.map((one) => one.id))}>
+            Send all again
+          </button>
+        )}
       </div>
       {list.error && <Failure error={list.error} retry={list.again} />}
       {list.value?.items.length === 0 && (
-        <p class="hint">{state === "dead" ? "Nothing was given up: every result arrived, or is still tried." : "None."}</p>
+        <p class="hint">{STATES.find(([value]) => value === state)?.[2]}</p>
       )}
       {list.value && list.value.items.length > 0 && (
         <Table heads={["Peer", "Result", "Tries", "Since", "Why", ""]} label="Deliveries">
           {list.value.items.map((one) => (
             <tr key={one.id}>
               <th scope="row">{one.peer}</th>
-              <td>{one.finding ? <a href={`/findings/${one.finding}`}>{one.file.split("/").at(-1)}</a> : one.file.split("/").at(-1)}</td>
+              <td>{one.finding ? <a href={`/findings/${one.finding}`}>{called(one.file)}</a> : called(one.file)}</td>
               <td>{one.attempts}</td>
               <td>{when(one.created)}</td>
               <td>{one.error ?? "–"}</td>
               <td>
                 {one.state !== "sent" && mayRead.value && (
-                  <button type="button" class="button small" onClick={() => void again(one.id)}>
+                  <button type="button" class="button small" onClick={() => void again([one.id])}>
                     Send again
                   </button>
                 )}
@@ -86,7 +104,7 @@ function Deliveries() {
 
 function Studies() {
   const list = useLoaded((signal) => api<Page<Study>>("/studies?limit=100", { signal }), []);
-  useEffect(() => listen({ job: () => list.again(), reset: () => list.again() }), []);
+  useEffect(() => listen({ job: list.again, exchange: list.again, reset: list.again }), [list.again]);
   return (
     <section class="panel" aria-labelledby="studies">
       <h2 id="studies">Studies</h2>

@@ -52,6 +52,7 @@ export function Note({ finding, onClose, onGiven }: Props) {
         <label class="field">
           Note
           <textarea
+            autofocus
             rows={4}
             maxLength={LONGEST}
             value={note}

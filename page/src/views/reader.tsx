@@ -5,6 +5,7 @@ import { signal } from "@preact/signals";
 import type { Finding, Label, Review } from "../api/types";
 import { Strip } from "../charts/strip";
 import { Icon } from "../parts/icon";
+import { listen } from "../api/events";
 import { useLoaded } from "../parts/loaded";
 import { Failure, Waiting } from "../parts/states";
 import { ReviewMark, VerdictBadge } from "../parts/verdict";
@@ -15,7 +16,7 @@ import { nameOf } from "../state/names";
 import { askForAlike } from "../state/screeners";
 import { mayRead } from "../state/session";
 import { fail, say } from "../state/toasts";
-import { addressOf, filters, load, ready, total } from "../state/worklist";
+import { addressOf, filters, hasMore, lastOpened, load, more, ready, rows, total } from "../state/worklist";
 import { viewer } from "../viewer/handle";
 import { address } from "../viewer/loading";
 import { outlines, regionsTo, shown, stepOpacity } from "../viewer/look";
@@ -26,6 +27,8 @@ import { Note } from "./note";
 import { Side } from "./reader_side";
 
 const noting = signal(false);
+/** So many findings before the last that is known, those after it are asked for. */
+const AHEAD = 5;
 
 export function Reader({ id }: { id: string }) {
   const [opened, setOpened] = useState<Finding | null>(null);
@@ -34,6 +37,8 @@ export function Reader({ id }: { id: string }) {
   const [slice, setSlice] = useState<number | null>(null);
   const [round, setRound] = useState(0);
   const [planes, setPlanes] = useState<Planes>("all");
+  // With another threshold it was decided again.
+  useEffect(() => listen({ screener: loaded.again, reset: loaded.again }), [loaded.again]);
 
   useEffect(() => {
     if (loaded.value?.id === id) setOpened(loaded.value);
@@ -43,10 +48,15 @@ export function Reader({ id }: { id: string }) {
     setSelected(null);
     setSlice(null);
     regionsTo.value = 1;
+    lastOpened.value = id;
   }, [id]);
 
   const shownNow = opened?.id === id ? opened : null;
   const around = neighbours(id, shownNow);
+  const nearEnd = around.place !== null && around.place >= rows.value.length - AHEAD;
+  useEffect(() => {
+    if (nearEnd && hasMore.value) void more();
+  }, [nearEnd, hasMore.value, rows.value.length]);
   useEffect(() => {
     if (!shownNow) return;
     ahead(around.next);
@@ -57,7 +67,10 @@ export function Reader({ id }: { id: string }) {
   const displayed = useRef<Finding | null>(null);
   displayed.current = shownNow;
   const marked = (): Finding | null => {
-    if (!mayRead.value) return null;
+    if (!mayRead.value) {
+      say("Your role may look, but not mark.", "failed");
+      return null;
+    }
     const now = displayed.current;
     if (now && path.value.endsWith(now.id)) return now;
     say("It is not shown yet, so nothing was marked.", "failed");
@@ -69,6 +82,15 @@ export function Reader({ id }: { id: string }) {
     review(finding, state)
       .then((now) => setOpened((before) => (before?.id === finding.id ? { ...before, review: now } : before)))
       .catch(fail);
+  };
+  const to = (other: string | null) => other && go(`/findings/${other}`, { replace: true });
+  const markAndGo = (state: Review) => {
+    const finding = marked();
+    if (!finding) return;
+    // The same again would take it back: here it stays.
+    if (finding.review !== state) mark(state);
+    if (around.next) to(around.next);
+    else say("That was the last one.");
   };
   const told = (what: Label, note = "") => {
     const finding = marked();
@@ -89,12 +111,13 @@ export function Reader({ id }: { id: string }) {
   };
 
   useEffect(() => {
-    const to = (other: string | null) => other && go(`/findings/${other}`, { replace: true });
     return bind([
       { keys: ["j", "ArrowRight", "ArrowDown"], does: "Next finding", act: () => to(around.next) },
       { keys: ["k", "ArrowLeft", "ArrowUp"], does: "Previous finding", act: () => to(around.previous) },
       { keys: ["a"], does: "Accept the finding", act: () => mark("accepted") },
       { keys: ["x"], does: "Reject the finding", act: () => mark("rejected") },
+      { keys: ["A"], does: "Accept, and go to the next", act: () => markAndGo("accepted") },
+      { keys: ["X"], does: "Reject, and go to the next", act: () => markAndGo("rejected") },
       { keys: ["h"], does: "Really healthy", act: () => told("healthy") },
       { keys: ["b"], does: "Really abnormal", act: () => told("abnormal") },
       { keys: ["n"], does: "Write a note", act: () => mayRead.value && (noting.value = true) },
@@ -158,7 +181,7 @@ export function Reader({ id }: { id: string }) {
           <>
             <Toolbar
               volume={volume}
-              rare={!volume && address(current, "p.bin.gz") !== null}
+              rare={volume ? (current.rarities?.length ?? 0) > 1 : address(current, "p.bin.gz") !== null}
               scale={current.heat_scale}
               regions={current.regions}
               planes={planes}
@@ -192,6 +215,7 @@ export function Reader({ id }: { id: string }) {
         onReview={mark}
         onLabel={told}
         onNote={() => (noting.value = true)}
+        onDecided={loaded.again}
         onTakeBack={(feedback) => heard(takeBack(current, feedback))}
         round={round}
       />

@@ -21,11 +21,13 @@ interface Props {
   onLabel: (label: Label) => void;
   onNote: () => void;
   onTakeBack: (feedback: string) => void;
+  /** Called when the finding was decided again. */
+  onDecided: () => void;
   /** Grows each time that something was said. */
   round: number;
 }
 
-export function Side({ finding, selected, onSelect, onReview, onLabel, onNote, onTakeBack, round }: Props) {
+export function Side({ finding, selected, onSelect, onReview, onLabel, onNote, onTakeBack, onDecided, round }: Props) {
   const judged = finding.verdict === "normal" || finding.verdict === "abnormal";
   const healthy = useLoaded(() => healthyOf(finding.screener), [finding.screener]);
   const score = finding.kind === "volume" ? (finding.highest ?? finding.score) : finding.score;
@@ -48,6 +50,7 @@ export function Side({ finding, selected, onSelect, onReview, onLabel, onNote, o
             score={score}
             unusual={finding.flagged ?? false}
             threshold={finding.threshold}
+            onChanged={onDecided}
           />
         </section>
       )}
@@ -75,12 +78,13 @@ function Marks({ finding, onReview, onLabel, onNote }: MarksProps) {
           <Icon name="cross" /> Reject <kbd>x</kbd>
         </button>
       </div>
-      <div class="mark-line" role="group" aria-label="What the scan really is">
+      <div class="mark-line" role="group" aria-labelledby="really">
+        <span id="really">Really</span>
         <button type="button" class="button small" onClick={() => onLabel("healthy")}>
-          Really healthy <kbd>h</kbd>
+          healthy <kbd>h</kbd>
         </button>
         <button type="button" class="button small" onClick={() => onLabel("abnormal")}>
-          Really abnormal <kbd>b</kbd>
+          abnormal <kbd>b</kbd>
         </button>
         <button type="button" class="button small" onClick={onNote}>
           Note <kbd>n</kbd>
@@ -237,6 +241,11 @@ function Details({ finding }: { finding: Finding }) {
             ),
         )}
       </dl>
+      <p class="row">
+        <a class="button small" href={`/?job=${finding.job}`}>
+          All of its job
+        </a>
+      </p>
       {notes.map((note) => (
         <p key={note} class="hint">
           {note}

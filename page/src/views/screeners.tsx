@@ -2,11 +2,14 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
+import { listen } from "../api/events";
 import type { Screener } from "../api/types";
+import { Confirm } from "../parts/confirm";
 import { Icon } from "../parts/icon";
 import { useLoaded } from "../parts/loaded";
 import { Empty, Failure, Waiting } from "../parts/states";
 import { ThresholdChart } from "../parts/threshold";
+import { go } from "../routing";
 import { healthyOf, loadScreeners, screeners } from "../state/screeners";
 import { mayManage } from "../state/session";
 import { fail, say } from "../state/toasts";
@@ -90,7 +93,17 @@ export function ScreenerPage({ id }: { id: string }) {
   useEffect(() => {
     if (screeners.value.length === 0) loadScreeners().catch(fail);
   }, []);
-  if (one.error) return <Failure error={one.error} retry={one.again} />;
+  useEffect(() => listen({ screener: one.again }), [one.again]);
+  if (one.error) {
+    return (
+      <div class="view narrow">
+        <Failure error={one.error} retry={one.again} />
+        <a class="button" href="/screeners">
+          To the Screeners
+        </a>
+      </div>
+    );
+  }
   if (!one.value) return <Waiting what="the Screener" />;
   const screener = one.value;
   return (
@@ -107,7 +120,7 @@ export function ScreenerPage({ id }: { id: string }) {
       {healthy.value && (
         <section class="panel" aria-labelledby="threshold">
           <h2 id="threshold">Threshold among {plural(healthy.value.count, "healthy scan")}</h2>
-          <ThresholdChart screener={id} healthy={healthy.value} onChanged={one.again} />
+          <ThresholdChart screener={id} healthy={healthy.value} onChanged={(now) => (now === id ? one.again() : go(`/screeners/${now}`, { replace: true }))} />
         </section>
       )}
       <section class="panel" aria-labelledby="facts">
@@ -164,6 +177,13 @@ function Manage({ screener, again }: { screener: Screener; again: () => void }) 
       .then(loadScreeners)
       .then(again)
       .catch(fail);
+  const remove = () =>
+    api(`/screeners/${screener.id}`, { method: "DELETE" })
+      .then(() => go("/screeners", { replace: true }))
+      .then(() => say(`${screener.name} was deleted.`))
+      .then(loadScreeners)
+      .catch(fail);
+  const [asked, setAsked] = useState(false);
   const [name, setName] = useState(screener.name);
   return (
     <section class="panel" aria-labelledby="manage">
@@ -198,7 +218,18 @@ function Manage({ screener, again }: { screener: Screener; again: () => void }) 
             {screener.retired ? "Use it again" : "Retire it"}
           </button>
         )}
+        {!screener.default && (
+          <button type="button" class="button danger" onClick={() => setAsked(true)}>
+            Delete it
+          </button>
+        )}
       </p>
+      {screener.default && <p class="hint">The default one cannot be retired or deleted: make another one the default first.</p>}
+      {asked && (
+        <Confirm title={`Delete ${screener.name}?`} word="Delete it" onYes={() => void remove()} onClose={() => setAsked(false)}>
+          <p>Its file is deleted from this server. A Screener that findings are of is kept: retire it instead.</p>
+        </Confirm>
+      )}
     </section>
   );
 }

@@ -41,6 +41,7 @@ export function SignIn() {
           Token
           <input
             type="password"
+            autofocus
             autocomplete="current-password"
             required
             value={token}

@@ -1,21 +1,24 @@
 /** The worklist: findings in order, the most unusual first. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import type { FindingRow } from "../api/types";
 import { Activity } from "../parts/activity";
+import { Confirm } from "../parts/confirm";
 import { Icon } from "../parts/icon";
 import { PickFiles } from "../parts/pick_files";
 import { Empty, Failure, Waiting } from "../parts/states";
 import { ReviewMark, VerdictBadge } from "../parts/verdict";
 import { go, query } from "../routing";
 import { recalled, remembered } from "../state/browser";
+import { bind } from "../state/keys";
 import { nameOf } from "../state/names";
 import { screenerName, screeners } from "../state/screeners";
-import { running } from "../state/jobs";
+import { removeJob, running } from "../state/jobs";
 import { about, mayRead } from "../state/session";
+import { fail, say } from "../state/toasts";
 import { uploads } from "../state/uploads";
-import { addressOf, choose, failure, filters, filtersOf, hasMore, load, loading, more, ready, rows, total } from "../state/worklist";
+import { addressOf, choose, failure, filters, filtersOf, hasMore, lastOpened, load, loading, more, ready, rows, total } from "../state/worklist";
 import type { Filters } from "../state/worklist";
 import { warm } from "../viewer/stage";
 import { figure, plural, pValue, reason, sentence, when } from "../words";
@@ -33,6 +36,8 @@ const VERDICT_CHOICES = [
 export function Worklist() {
   useEffect(() => choose(filtersOf(query.value)), [query.value]);
   const chosen = Object.keys(filters.value).some((key) => key !== "sort");
+  const list = useRef<HTMLUListElement>(null);
+  useReading(list);
   const volumes = rows.value.some((row) => row.kind === "volume" && row.thumbnail !== null);
   useEffect(() => {
     if (volumes) warm();
@@ -59,7 +64,7 @@ export function Worklist() {
         </Empty>
       )}
       {rows.value.length > 0 && (
-        <ul class={`findings ${layout.value}`} aria-label="Findings" aria-busy={loading.value}>
+        <ul ref={list} class={`findings ${layout.value}`} aria-label="Findings" aria-busy={loading.value}>
           {rows.value.map((row) => (
             <Row key={row.id} row={row} />
           ))}
@@ -70,10 +75,45 @@ export function Worklist() {
   );
 }
 
+/** The keyboard goes through the list, and from a finding back to its place in it. */
+function useReading(list: { current: HTMLUListElement | null }): void {
+  const links = () => [...(list.current?.querySelectorAll("a") ?? [])];
+  const step = (by: number) => {
+    const all = links();
+    const at = all.findIndex((link) => link === document.activeElement);
+    const to = all[at < 0 ? 0 : Math.min(all.length - 1, Math.max(0, at + by))];
+    to?.focus();
+    to?.scrollIntoView({ block: "nearest" });
+  };
+  useEffect(
+    () =>
+      bind([
+        { keys: ["j", "ArrowDown"], does: "Next finding of the list; Enter opens it", act: () => step(1) },
+        { keys: ["k", "ArrowUp"], does: "Previous finding of the list", act: () => step(-1) },
+        { keys: ["/"], does: "Search", act: () => document.querySelector<HTMLInputElement>("input[type=search]")?.focus() },
+      ]),
+    [],
+  );
+  useEffect(() => {
+    const last = lastOpened.value;
+    lastOpened.value = null;
+    const link = last && links().find((one) => one.pathname.endsWith(last));
+    if (!link) return;
+    link.focus({ preventScroll: true });
+    link.scrollIntoView({ block: "center" });
+  }, []);
+}
+
 function Filtering() {
   const now = filters.value;
   const set = (by: Filters) => go(`/${addressOf({ ...now, ...by })}`, { replace: true });
   const typed = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const [asked, setAsked] = useState(false);
+  const remove = () =>
+    removeJob(now.job!)
+      .then(() => set({ job: "" }))
+      .then(() => say("The job was deleted."))
+      .catch(fail);
   const several = screeners.value.length > 1;
   return (
     <form class="filters" role="search" aria-label="Findings" onSubmit={(event) => event.preventDefault()}>
@@ -138,6 +178,16 @@ function Filtering() {
             show all
           </button>
         )}
+        {now.job && mayRead.value && (
+          <button type="button" class="link" onClick={() => setAsked(true)}>
+            delete it
+          </button>
+        )}
+        {now.job && asked && (
+          <Confirm title="Delete this job?" word="Delete it" onYes={() => void remove()} onClose={() => setAsked(false)}>
+            <p>What was sent for it, and all that was found of it, is deleted from this server, with what readers said.</p>
+          </Confirm>
+        )}
       </p>
     </form>
   );
@@ -163,14 +213,15 @@ function Choice({ label, value, onChange, children }: ChoiceProps) {
 }
 
 function Row({ row }: { row: FindingRow }) {
+  const [, folder, name] = /^(?:(.*)\/)?([^/]*)$/s.exec(nameOf(row)) ?? [null, null, nameOf(row)];
   const judged = row.verdict === "normal" || row.verdict === "abnormal";
   return (
     <li class={`finding ${row.verdict}`}>
       <a href={`/findings/${row.id}`}>
         <Thumbnail row={row} />
         <span class="finding-name">
-          <b>{nameOf(row)}</b>
-          <small>{[row.kind === "volume" ? "volume" : null, row.plane, row.sequence, screeners.value.length > 1 ? screenerName(row.screener) : null].filter(Boolean).join(" · ")}</small>
+          <b title={nameOf(row)}>{name}</b>
+          <small>{[folder, row.kind === "volume" ? "volume" : null, row.plane, row.sequence, screeners.value.length > 1 ? screenerName(row.screener) : null].filter(Boolean).join(" · ")}</small>
         </span>
         <span class="finding-verdict">
           <VerdictBadge verdict={row.verdict} />
@@ -229,13 +280,13 @@ function Welcome() {
   return (
     <div class="welcome">
       <Icon name="upload" size={44} />
-      <h2>Drop scans anywhere on this page</h2>
+      <h2>{mayRead.value ? "Drop scans anywhere on this page" : "No findings yet"}</h2>
       <p>
         Pictures (PNG, JPEG), NIfTI volumes, DICOM files, or a zip of them. Each is compared with healthy scans; you see
         how unusual it is, and where.
       </p>
-      {mayRead.value && <PickFiles />}
-      {!about.value?.keeps_names && <p class="small">The files' own names stay in this browser.</p>}
+      {mayRead.value ? <PickFiles /> : <p class="small">Your role may look at findings, but not send scans.</p>}
+      {mayRead.value && !about.value?.keeps_names && <p class="small">The files' own names stay in this browser.</p>}
     </div>
   );
 }

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,10 @@ api = pytest.importorskip("playwright.sync_api", reason="no Playwright here: pip
 
 @dataclass(frozen=True)
 class Room:
-    """A running server: where it is."""
+    """A running server: where it is, and its database."""
 
     address: str
+    store: Store
 
     def get(self, path: str) -> Any:
         """Return what the API answers."""
@@ -53,16 +54,15 @@ class Room:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Room]:
-    """Run a server with the embedded Screener and a worker in threads of this process."""
-    file = pretrained_path("synthetic")
+def serving(folder: Path, file: Path, told: dict[str, Any] | None = None) -> Iterator[Room]:
+    """Run a server with a Screener and a worker in threads of this process."""
     home = Home(folder)
     home.make()
     store = Store(None, home)
     store.migrate()
-    sha256, told = screeners.keep(home, file), screeners.describe(file)
+    sha256, told = screeners.keep(home, file), told or screeners.describe(file)
     with store.write() as session:
-        screeners.register(session, sha256, told, name="synthetic", size=file.stat().st_size)
+        screeners.register(session, sha256, told, name=file.stem, size=file.stat().st_size)
     settings = Settings(data=folder, workers=1, threads=1, port=0)
     awake, worker = threading.Event(), Worker(settings, store, home, threads=1)
 
@@ -86,7 +86,7 @@ def serving(folder: Path) -> Iterator[Room]:
                 break
             threads[0].join(0.05)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Room(f"http://127.0.0.1:{port}")
+        yield Room(f"http://127.0.0.1:{port}", store)
     finally:
         app.state.serving.hub.stop()
         server.should_exit = True
@@ -97,10 +97,16 @@ def serving(folder: Path) -> Iterator[Room]:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """A server, the same for all tests of a file."""
-    with serving(tmp_path_factory.mktemp("room") / "data") as made:
-        yield made
+def open_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Room]]:
+    """`open_room(file, told=None)` starts a server with a Screener, which runs until a file's tests end."""
+    with ExitStack() as stack:
+        yield lambda *args: stack.enter_context(serving(tmp_path_factory.mktemp("room") / "data", *args))
+
+
+@pytest.fixture(scope="module")
+def room(open_room: Callable[..., Room]) -> Room:
+    """A server with the embedded Screener, the same for all tests of a file."""
+    return open_room(pretrained_path("synthetic"))
 
 
 @pytest.fixture(scope="module")

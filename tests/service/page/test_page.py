@@ -232,6 +232,14 @@ def test_of_a_volume_slices_and_regions_move_the_crosshair(room, look, volume):
     page.set_input_files(FILES, volume)
     page.click(".finding:has-text('head.nii.gz')", timeout=40_000)
     page.wait_for_selector(".viewer[data-ready]", timeout=40_000)
+    page.wait_for_selector(".tool-slider.wide:has-text('1 in 200 or rarer'):has-text('p ≤ 0.005')")
+    canvas = page.locator(".viewer-canvas")
+    usual = canvas.screenshot()
+    page.focus(".tool-slider.wide input")
+    page.keyboard.press("End")
+    page.wait_for_selector(".tool-slider.wide:has-text('50 in 100 or rarer')")
+    page.wait_for_timeout(300)
+    assert canvas.screenshot() != usual
     strip = page.locator(".strip [role=slider]")
     strip.focus()
     page.keyboard.press("Home")
@@ -294,7 +302,7 @@ def test_a_token_is_made_and_then_asked_for_to_the_end(room, look):
     page.wait_for_selector("[role=alert]")
     page.fill("input[type=password]", token)
     page.click("button:text-is('Sign in')")
-    page.wait_for_selector("text=There is nothing at this address")  # a reader manages nothing
+    page.wait_for_selector("text=This is for administrators")  # a reader manages nothing
     assert page.locator("nav a:text-is('Access')").count() == 0
     page.click("text=Sign out")
     page.wait_for_selector("input[type=password]")
