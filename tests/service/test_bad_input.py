@@ -9,10 +9,9 @@ import os
 import socket
 import sqlite3
 import struct
-import subprocess
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -412,27 +411,13 @@ def test_a_data_folder_that_cannot_be_used_is_told_before_anything_is_served(tmp
         assert "Traceback" not in told[1]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own, of 8 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no file system can be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
-
-
 @pytest.mark.parametrize("left", [0, 200_000])
 def test_a_disk_that_is_full_is_told_and_what_was_accepted_goes_on_when_there_is_room(
     small_disk, settings, screener_file, described, picture, left
 ):
     home = Home(small_disk / "data")
     home.make()
-    settings = replace(settings, data=home.path, limits=replace(settings.limits, free_bytes=0))
+    settings = replace(settings, data=home.path, limits=replace(settings.limits, free_bytes=0, work_bytes=0))
     store = Store(None, home)
     store.migrate()
     filler = small_disk / "filler"

@@ -60,10 +60,15 @@ def test_what_makes_no_sense_is_told_by_its_name(given, told):
         read_settings(None, {**DATA, **given}, {})
 
 
-@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", None])
+@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", b"a = " + b"[" * 5000, None], ids=range(4))
 def test_a_file_that_cannot_be_read_is_told(tmp_path, content):
     file = tmp_path / "atypia.toml"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(BadOption, match=r"atypia\.toml"):
         read_settings(file, DATA, {})
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "9" * 5000], ids=["deep", "long"])
+def test_a_variable_that_cannot_be_read_as_toml_is_text(text):
+    assert read_settings(None, DATA, {"ATYPIA_SERVE_HOST": text}).host == text

@@ -27,6 +27,7 @@ OURS = "atypia"
         "atypia serve brain.atypia --open",
         "atypia serve brain.atypia --root scans/ --healthy healthy/",
         "atypia serve brain.atypia --dicom-port 11112",
+        "atypia serve brain.atypia --require-signature lab.pub",
         "atypia serve --config atypia.toml",
         "atypia serve brain.atypia --host 0.0.0.0 --tls-cert server.crt --tls-key server.key",
     ),
@@ -44,6 +45,7 @@ OURS = "atypia"
             ("uploads/, studies/", "what came in; removed with its job"),
             ("findings/", "pictures, maps, pages and DICOM results, a folder for each finding"),
             ("screeners/", "the files of Screeners, by their hashes"),
+            ("reserve", "room kept aside, and given up when the disk is full"),
             ("key", "the secret that identifiers of studies are hashed with: keep it"),
         ],
     },
@@ -78,7 +80,19 @@ OURS = "atypia"
     metavar="SCANS",
     help="Healthy scans, as folder or table: those that look most like a scan are shown beside it.",
 )
+@click.option(
+    "--require-signature",
+    type=options.PATH,
+    metavar="KEY.pub",
+    help="Use no Screener but those that this key has signed: see 'atypia sign'.",
+)
 @click.option("--keep-names", is_flag=True, help="Keep the names of uploaded files, which may name patients.")
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(0, 100_000, min_open=True),
+    metavar="N",
+    help="Forget studies and jobs that are older, with all that was found of them: see 'atypia forget'.",
+)
 @click.option("--discard-uploads", is_flag=True, help="Remove what was uploaded when its job has ended.")
 @click.option("--dicom-port", type=click.IntRange(0, 65535), metavar="N", help="Take DICOM by C-STORE there.")
 @click.option("--ae-title", metavar="TITLE", help="Title of the DICOM node. Default: ATYPIA.")
@@ -147,7 +161,11 @@ def _named(given: dict[str, Any]) -> dict[str, Any]:
 
 def _tell(started: Started) -> None:
     click.echo(f"Atypia reads at {started.address}")
+    for other in started.others:
+        click.echo(f"           and at {other}")
     click.echo(f"Screener: {started.screener}")
+    if started.key is not None:
+        click.echo(f"It uses no Screener but those that the key {started.key} has signed.")
     if started.shipped:
         click.echo(shipped.UNCALIBRATED, err=True)
     if started.dicom_port is not None:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from atypia.cli import options
 from atypia.cli.command import Taught, TaughtGroup
-from atypia.errors import BadOption, MissingExtra
-
-if TYPE_CHECKING:
-    from atypia.service.store.database import Store
+from atypia.cli.reading_room import of_a_server, opened
+from atypia.errors import BadOption
 
 ROLES = ("viewer", "reader", "admin")
-OURS = "atypia"
 _MEANINGS = {
     "Roles": [
         ("viewer", "sees findings"),
@@ -25,19 +18,6 @@ _MEANINGS = {
         ("admin", "also changes Screeners and thresholds, deletes, makes tokens, and reads the audit log"),
     ]
 }
-
-
-def of_a_server(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the options that say which server a command is about."""
-    for option in (
-        click.option("--config", type=options.PATH, metavar="FILE.toml", help="The settings of the server."),
-        click.option("--database", metavar="URL", help="PostgreSQL, as given to 'atypia serve'."),
-        click.option(
-            "--data", type=options.PATH, metavar="FOLDER", help="Data folder. Default: one of this user's."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group(
@@ -75,7 +55,7 @@ def add(name: str, role: str, days: float | None, **server: Any) -> None:
 
     The token alone goes to standard output, all else to standard error.
     """
-    with _store(**server) as store:
+    with opened(**server, making=True) as (store, _home):
         from atypia.service.access.tokens import add as make
 
         with store.write() as session:
@@ -95,7 +75,7 @@ def add(name: str, role: str, days: float | None, **server: Any) -> None:
 @of_a_server
 def list_all(**server: Any) -> None:
     """List all tokens that were ever made, the newest first; none of them shows itself."""
-    with _store(**server) as store:
+    with opened(**server, making=True) as (store, _home):
         from atypia.service.access.tokens import listed
         from atypia.service.store.models import now
 
@@ -121,7 +101,7 @@ def list_all(**server: Any) -> None:
 @of_a_server
 def revoke(which: str, **server: Any) -> None:
     """Revoke a token, and end the logins that it gave, at once."""
-    with _store(**server) as store:
+    with opened(**server, making=True) as (store, _home):
         from atypia.service.access.tokens import revoke as end
 
         with store.write() as session:
@@ -139,26 +119,3 @@ def _note(session: Any, action: str, subject: str) -> None:
     from atypia.service.access.audit import record
 
     record(session, "command line", "admin", action, subject, details={"kind": "command line"})
-
-
-@contextmanager
-def _store(data: Path | None, database: str | None, config: Path | None) -> Iterator[Store]:
-    """Open the database of a server, with all its tables."""
-    try:
-        from atypia.service.home import Home, usual_data
-        from atypia.service.settings import read_settings
-        from atypia.service.store.database import Store
-    except ModuleNotFoundError as error:
-        if (error.name or OURS).partition(".")[0] == OURS:
-            raise
-        raise MissingExtra("The reading room", "serve") from error
-    settings = read_settings(config, {"data": data, "database": database}, usual={"data": usual_data()})
-    home = Home(settings.data)
-    if settings.database is None:
-        home.make()
-    store = Store(settings.database, home)
-    try:
-        store.migrate()
-        yield store
-    finally:
-        store.close()

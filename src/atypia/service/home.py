@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from atypia.atomic import not_written
@@ -16,6 +17,7 @@ from atypia.errors import OutputError
 
 PRIVATE = 0o700
 DATA = "reading-room"
+HARDLY_ANY = 4 * 2**20
 _KEY_BYTES = 32
 _PARTS = ("uploads", "studies", "screeners", "findings", "healthy", "trash", "tmp")
 
@@ -127,6 +129,10 @@ class Home:
         """Return where the file of a Screener lies."""
         return self.screeners / f"{sha256}.atypia"
 
+    def signature(self, sha256: str) -> Path:
+        """Return where the signature of a Screener lies, where it came with one."""
+        return self.screeners / f"{sha256}.atypia.minisig"
+
     def findings(self, finding: str) -> Path:
         """Return the folder of a finding's files."""
         return self.all_findings / finding
@@ -152,11 +158,51 @@ class Home:
             path.rename(gone)
         except FileNotFoundError:
             return
+        except OSError:  # a disk so full that there is no room for a name
+            gone = path
         if gone.is_dir():
             shutil.rmtree(gone, ignore_errors=True)
         else:
             gone.unlink(missing_ok=True)
 
+    @property
+    def reserve(self) -> Path:
+        """What is given up when the disk is full."""
+        return self.path / "reserve"
+
+    def set_aside(self, size: int) -> bool:
+        """Keep so many bytes of the disk aside where four times as many are free; tell whether they are."""
+        if self.reserve.exists() or size <= 0:
+            return size > 0
+        if self.free_bytes() < 4 * size:
+            return False
+        fresh = self.fresh()
+        try:
+            with fresh.open("xb") as file:
+                _allocate(file, size)
+            fresh.replace(self.reserve)
+        except OSError:
+            return False
+        finally:
+            fresh.unlink(missing_ok=True)
+        return True
+
+    def relieve(self) -> bool:
+        """Give up what is kept aside where hardly anything else is free; tell whether that was so."""
+        if self.free_bytes() >= HARDLY_ANY or not self.reserve.exists():
+            return False
+        self.reserve.unlink(missing_ok=True)
+        return True
+
     def free_bytes(self) -> int:
         """Return how much room the disk has for this user."""
         return shutil.disk_usage(self.path).free
+
+
+def _allocate(file: BinaryIO, size: int) -> None:
+    """Give a file so many bytes that are really on the disk; raise OSError."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, 2**20):
+        file.write(bytes(min(2**20, size - start)))

@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -19,22 +19,26 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from atypia.destination import held
-from atypia.errors import BadOption, OutputError
+from atypia.errors import BadOption, BadSignature, OutputError
 from atypia.pretrained import pretrained_path
 from atypia.screening.making import hash_of
 from atypia.service import access, node
+from atypia.service.addresses import addresses
 from atypia.service.api.app import create_app, template_of
+from atypia.service.forgetting import forget_old
 from atypia.service.home import Home
 from atypia.service.settings import Settings
-from atypia.service.store import queue, screeners
+from atypia.service.store import queue, screeners, trust
 from atypia.service.store.database import Store
 from atypia.service.store.models import Screener
 from atypia.service.telling import Requests, without_words
 from atypia.service.work.order import OLD_SECONDS, clear_away, end_and_forget
 from atypia.service.work.supervisor import Supervisor
+from atypia.signing import PublicKey, demand_signature, signature_path
 
 SHIPPED = "synthetic"
 _DRAIN_SECONDS = 2
+MANY_FILES = 65_536
 _log = structlog.get_logger("atypia.server")
 
 
@@ -50,6 +54,10 @@ class Started:
     open_to_all: bool
     data: Path
     warnings: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    """Further addresses, of one that stands for all of the machine: `address` is then that of itself."""
+    key: str | None = None
+    """The number of the key that Screeners must be signed by."""
 
 
 def serve(settings: Settings, files: Sequence[Path], tell: Callable[[Started], None]) -> None:
@@ -59,6 +67,7 @@ def serve(settings: Settings, files: Sequence[Path], tell: Callable[[Started], N
     the one that comes with Atypia is served. Raises BadOption, OutputError, StoreFailed or ArtefactError
     before anything is served.
     """
+    _allow_many_files()
     home = Home(settings.data)
     home.make()
     with ExitStack() as stack:
@@ -70,13 +79,27 @@ def serve(settings: Settings, files: Sequence[Path], tell: Callable[[Started], N
         try:
             store.migrate()
             warnings = access.check_exposure(settings, store)
-            _register(home, store, files)
+            _register(settings, home, store, files)
+            warnings += _demand_trust(settings, home, store)
             _put_in_order(settings, home, store)
         except SQLAlchemyError as error:
             raise store.failure(error) from error
         listening = stack.enter_context(_listening(settings.host, settings.port))
         settings = replace(settings, port=listening.getsockname()[1])
         _run(settings, home, store, listening, warnings, tell)
+
+
+def _allow_many_files() -> None:
+    """Let this process have more connections and files open than is usual, as far as it may."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(MANY_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _run(
@@ -104,33 +127,61 @@ def _run(
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         **access.server_options(settings),
     )
-    server = _Server(config, started, app.state.serving.hub.stop)
+    ending = _Ending(running.stop, supervisor.stop)
+    server = _Server(config, started, app.state.serving.hub.stop, ending.begin)
     supervisor.start()
     try:
         with _signals_at_their_end():
             server.run(sockets=[listening])
     finally:
-        _log.info("ending")
-        ending = threading.Thread(target=running.stop)
-        ending.start()
-        supervisor.stop()
-        ending.join()
+        ending.wait()
+
+
+class _Ending:
+    """What is to end besides the web side: all of it at once, while that lets go of its last requests."""
+
+    def __init__(self, *parts: Callable[[], None]) -> None:
+        self._threads = [threading.Thread(target=part, name="ending") for part in parts]
+        self._begun = False
+
+    def begin(self) -> None:
+        """Begin, once."""
+        if not self._begun:
+            self._begun = True
+            _log.info("ending")
+            for thread in self._threads:
+                thread.start()
+
+    def wait(self) -> None:
+        """Wait until all has ended."""
+        self.begin()
+        for thread in self._threads:
+            thread.join()
 
 
 class _Server(uvicorn.Server):
     """Tells when it has started, and lets pages that listen go when it is to end."""
 
     def __init__(
-        self, config: uvicorn.Config, started: Callable[[], None], let_go: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        started: Callable[[], None],
+        let_go: Callable[[], None],
+        end: Callable[[], None],
     ) -> None:
         super().__init__(config)
-        self._told, self._let_go = started, let_go
+        self._told, self._let_go, self._end = started, let_go, end
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
         await super().startup(sockets)
         if self.started:
             self._told()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and have the rest end meanwhile."""
+        self._end()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End by a signal; a second one does not wait."""
@@ -174,22 +225,34 @@ def _put_in_order(settings: Settings, home: Home, store: Store) -> None:
         with store.write() as session:
             queue.abandoned(session)
     end_and_forget(settings, store)
+    home.set_aside(settings.limits.reserve_bytes)
+    forget_old(settings, store, home)
     clear_away(settings, store, home, 0.0 if alone else OLD_SECONDS)
 
 
-def _register(home: Home, store: Store, files: Sequence[Path]) -> None:
+def _register(settings: Settings, home: Home, store: Store, files: Sequence[Path]) -> None:
+    key = trust.key_of(settings)
     with store.session() as session:
         row = screeners.default_of(session)
         ours = row is None or row.sha256 == hash_of(pretrained_path(SHIPPED))
+    if not files and ours and key is not None:
+        raise BadOption(
+            "--require-signature: expected the FILE of a Screener that this key has signed, received none; "
+            "the Screener that comes with Atypia is not."
+        )
     if not files and ours:  # also where it is known: its file may be gone, or damaged
         files = [pretrained_path(SHIPPED)]
     for number, file in enumerate(files):
-        _register_one(home, store, file, default=True if number == 0 else None)
+        _register_one(home, store, file, key, default=True if number == 0 else None)
 
 
-def _register_one(home: Home, store: Store, file: Path, *, default: bool | None) -> None:
+def _register_one(
+    home: Home, store: Store, file: Path, key: PublicKey | None, *, default: bool | None
+) -> None:
     if not file.is_file():
         raise BadOption(f"{file}: expected the file of a Screener that 'atypia fit' saved, received no file.")
+    if key is not None:
+        demand_signature(file, key)
     sha256 = hash_of(file)
     with store.session() as session:
         known = session.scalars(select(Screener).where(Screener.sha256 == sha256)).first()
@@ -197,9 +260,29 @@ def _register_one(home: Home, store: Store, file: Path, *, default: bool | None)
     told = told or screeners.describe(file)
     if screeners.keep(home, file) != sha256:
         raise BadOption(f"{file}: expected a file that stays as it is; it changed meanwhile. Start again.")
+    if signature_path(file).is_file():
+        trust.keep_signature(home, sha256, signature_path(file))
     with store.write() as session:
         size = file.stat().st_size
         screeners.register(session, sha256, told, name=file.stem, size=size, default=default)
+
+
+def _demand_trust(settings: Settings, home: Home, store: Store) -> tuple[str, ...]:
+    """Refuse to start with a default Screener that is not signed as is demanded; warn of others."""
+    key = trust.key_of(settings)
+    if key is None:
+        return ()
+    _log.info("signatures are demanded", key=key.number)
+    with store.session() as session:
+        rows = session.scalars(select(Screener).where(~Screener.retired)).all()
+    unsigned = [row for row in rows if not trust.is_trusted(settings, home, row.sha256)]
+    if any(row.default for row in unsigned):
+        raise BadSignature(
+            f"--require-signature: expected a default Screener that the key {key.number} has signed; that of "
+            f"{home.path} is not. Name a FILE with its signature beside it."
+        )
+    told = f"{len(unsigned)} of its Screeners are not signed by the key {key.number}: they judge nothing."
+    return (told,) if unsigned else ()
 
 
 def _as_told(row: Screener) -> dict[str, Any]:
@@ -248,10 +331,11 @@ def _started(
     with store.session() as session:
         row = screeners.default_of(session)
         name, sha256 = ("none", "") if row is None else (row.name, row.sha256)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    scheme = "https" if settings.access.tls else "http"
+    first, *others = addresses("https" if settings.access.tls else "http", settings.host, settings.port)
+    public = settings.access.public_url
     return Started(
-        address=settings.access.public_url or f"{scheme}://{host}:{settings.port}",
+        address=public or first,
+        others=() if public else tuple(others),
         screener=name,
         shipped=sha256 == hash_of(pretrained_path(SHIPPED)),
         workers=workers,
@@ -259,4 +343,5 @@ def _started(
         open_to_all=not access.is_required(app),
         data=settings.data,
         warnings=warnings,
+        key=None if (key := trust.key_of(settings)) is None else key.number,
     )

@@ -15,6 +15,7 @@ from atypia.service.node.settings import NodeSettings, Peer
 
 PREFIX = "ATYPIA_SERVE_"
 MIB, GIB = 2**20, 2**30
+LONGEST_DAYS = 100_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Limits:
     """Until an uploaded Screener must have been loaded."""
     free_bytes: int = 256 * MIB
     """What uploads leave free on the disk of the data folder."""
+    work_bytes: int = 64 * MIB
+    """What must be free on it for anything to be judged; until then jobs wait."""
+    reserve_bytes: int = 32 * MIB
+    """Kept aside there, and given up when it is full, so that one can still look and delete; 0: nothing."""
     queued_jobs: int = 10_000
     """Waiting at once; more are refused until some are done."""
     job_seconds: float = 6 * 3600.0
@@ -61,10 +66,14 @@ class Settings:
     """Folders that jobs may name paths in."""
     healthy: Path | None = None
     """Healthy scans, as folder or table, to show those beside a scan that look most like it."""
+    require_signature: Path | None = None
+    """A public key of minisign: no Screener is used but those that it has signed."""
     keep_names: bool = False
     """Whether findings carry the names of uploaded files, which may name patients."""
     keep_uploads: bool = True
     """Whether uploads stay until their job is deleted; else they go when it ends."""
+    keep_days: float | None = None
+    """A study or job that is so old is forgotten, with all that was found of it; None: none is."""
     lease_seconds: float = 60.0
     """A worker that was not heard of for so long has lost its jobs."""
     tries: int = 3
@@ -82,6 +91,11 @@ class Settings:
         for name in ("lease_seconds", "tries", "events_days"):
             if not getattr(self, name) > 0:
                 raise BadOption(f"{name}: expected a number above 0, received {getattr(self, name)!r}.")
+        if self.keep_days is not None and not 0 < self.keep_days <= LONGEST_DAYS:
+            raise BadOption(
+                f"keep_days: expected a number of days above 0, at most {LONGEST_DAYS}, received "
+                f"{self.keep_days!r}."
+            )
         for name in ("workers", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -121,14 +135,14 @@ def read_settings(
 def _from_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadOption(f"{file}: expected settings in TOML that can be read, received: {error}.") from error
 
 
 def _plain(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

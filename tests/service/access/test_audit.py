@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from atypia.service.access.audit import AuditLog, Entry, forget
+from atypia.service.access.audit import AuditLog, Entry, Told, forget
 from atypia.service.access.users import LOCAL
 from atypia.service.store.models import Audit, now
 
@@ -154,10 +154,10 @@ def test_old_rows_are_forgotten_where_that_is_set(any_store):
     with any_store.write() as session:
         session.add(Audit(who="old", role="", action="a", at=now() - timedelta(days=31), details={}))
         session.add(Audit(who="new", role="", action="a", at=now() - timedelta(days=29), details={}))
-    AuditLog(any_store, 0).write(LOCAL, Entry("b"), 200, "unknown")
+    AuditLog(any_store, 0).write([Told(LOCAL, Entry("b"), 200, "unknown")])
     with any_store.session() as session:
         assert session.query(Audit).count() == 3
-    AuditLog(any_store, 30).write(LOCAL, Entry("c"), 200, "unknown")
+    AuditLog(any_store, 30).write([Told(LOCAL, Entry("c"), 200, "unknown")])
     with any_store.session() as session:
         assert sorted(row.who for row in session.query(Audit)) == ["local", "local", "new"]
     with any_store.write() as session:
@@ -170,7 +170,7 @@ def test_a_minute_later_it_is_told_again(store, pause):
     clock = [0.0]
     log, entry = AuditLog(store, 0, clock=lambda: clock[0]), Entry("finding.open", FINDING, once=True)
     assert log.is_due(LOCAL, entry, 200)
-    log.write(LOCAL, entry, 200, "unknown")
+    log.write([Told(LOCAL, entry, 200, "unknown")])
     clock[0] = pause
     assert log.is_due(LOCAL, entry, 200) == (pause > 60)
     assert log.is_due(LOCAL, Entry("finding.open", OTHER, once=True), 200)

@@ -8,14 +8,15 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 import httpx
 import pytest
 import uvicorn
+from starlette.responses import StreamingResponse
 
-from atypia.service.access import server_options
+from atypia.service.access import patience, server_options
 from atypia.service.access import tokens as of_tokens
 from atypia.service.access.bodies import Body, BodyRefused
 from atypia.service.access.settings import AccessSettings
@@ -29,8 +30,8 @@ def running(served, settings):
     """`running(**access)` runs the app on a free port of loopback; gives that port."""
 
     @contextmanager
-    def run(**access) -> Iterator[int]:
-        app = served(**access).app
+    def run(app=None, **access) -> Iterator[int]:
+        app = app or served(**access).app
         given = replace(settings, access=AccessSettings(**access))
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
@@ -229,12 +230,13 @@ def test_smuggling(running):
 
 
 def test_so_many_uploads_at_once(running):
-    with running(concurrent_uploads=1, body_seconds=2.0) as port:
+    with running(concurrent_uploads=1, upload_wait_seconds=0.1) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as first:
             first.sendall(head(JOBS, "Content-Length: 10") + b"abc")
             time.sleep(0.3)
             second = httpx.post(f"http://127.0.0.1:{port}{JOBS}", content=b"abc", trust_env=False)
             assert second.status_code == 429
+            assert second.headers["Retry-After"] == "1"
             first.sendall(b"defghij")
             assert first.recv(4096).startswith(b"HTTP/1.1 202")
         time.sleep(0.05)
@@ -289,3 +291,50 @@ def test_tls(running, certificate):
             old.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"https://localhost:{port}/healthz", verify=old, trust_env=False)
+
+
+def test_who_does_not_end_a_handshake_is_left_and_holds_nobody_up(running, certificate, monkeypatch):
+    monkeypatch.setattr(patience, "HANDSHAKE_SECONDS", 0.5)
+    cert, key = certificate
+    trusted = ssl.create_default_context(cafile=str(cert))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusted.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = outgoing.read()
+    with running(tls_cert=cert, tls_key=key) as port, ExitStack() as stack:
+        said = [hello[: len(hello) * part // 4] for part in range(5) for _ in range(20)]
+        said.append(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        opened = []
+        for start in said:
+            opened.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)))
+            opened[-1].sendall(start)
+        answer = httpx.get(f"https://localhost:{port}/healthz", verify=trusted, trust_env=False)
+        assert answer.status_code == 200
+        for connection in opened:
+            heard = b"."
+            with suppress(ConnectionResetError):
+                while heard:
+                    heard = connection.recv(4096)
+
+
+def test_who_reads_nothing_is_left_and_takes_no_memory(running, monkeypatch):
+    monkeypatch.setattr(patience.PatientProtocol, "unread_seconds", 0.3)
+    written, over = [0], threading.Event()
+
+    async def endless():
+        try:
+            while True:
+                written[0] += 1
+                await asyncio.sleep(0)
+                yield bytes(2**16)
+        finally:
+            over.set()
+
+    async def app(scope, receive, send):
+        await StreamingResponse(endless())(scope, receive, send)
+
+    with running(app) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(head("/", method="GET"))
+        assert over.wait(10)
+    assert written[0] < 500, "what the kernel holds, and no more"

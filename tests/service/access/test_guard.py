@@ -7,6 +7,7 @@ from sqlalchemy.exc import OperationalError
 
 from atypia.service.access import logins
 from atypia.service.access import tokens as of_tokens
+from atypia.service.access.calls import Call, misshapen
 from atypia.service.store.database import Store
 
 HERE, FINDING = "http://127.0.0.1:8765", "ab" * 16
@@ -334,3 +335,10 @@ def test_a_database_that_is_away_is_told_as_that(served, monkeypatch, caplog):
     answer = client.get("/api/v1/findings/" + "ab" * 16)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "Zebrowski" not in answer.text + caplog.text
+
+
+def test_a_query_of_other_bytes_than_ascii_is_refused() -> None:
+    call = Call({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"q=\xff"})
+    refusal = misshapen(call)
+    assert refusal is not None
+    assert (refusal.status, refusal.title) == (400, "Not an address")

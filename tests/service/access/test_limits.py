@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,15 +39,48 @@ def test_memory_does_not_grow_with_addresses():
     assert len(buckets._left) == 5
 
 
-def test_so_many_at_once():
-    places = AtOnce(2, 3)
-    assert places.enter("a")
-    assert places.enter("a")
-    assert not places.enter("a")
-    assert places.enter("b")
-    assert not places.enter("c")
-    places.leave("a")
-    assert places.enter("c")
+def test_places_are_held_until_they_are_left():
+    async def come_and_go():
+        places = AtOnce(2, 3)
+        assert [await places.enter("a") for _ in range(3)] == [True, True, False]
+        assert [await places.enter(key) for key in "bc"] == [True, False]
+        places.leave("a")
+        assert await places.enter("c")
+
+    asyncio.run(come_and_go())
+
+
+def test_one_more_waits_for_its_turn_and_not_for_ever():
+    async def wait():
+        places, came = AtOnce(1, 2, patience=5.0), []
+
+        async def come(key, number):
+            if await places.enter(key):
+                came.append(number)
+
+        assert await places.enter("a")
+        waiting = [asyncio.create_task(come("a", number)) for number in range(2)]
+        await asyncio.sleep(0)
+        assert not await places.enter("a"), "no more wait than may be under way"
+        assert await asyncio.wait_for(places.enter("b"), 1.0) is True, "another's place is free"
+        places.leave("b")
+        for number in range(2):
+            places.leave("a")
+            await asyncio.wait_for(waiting[number], 1.0)
+            assert came == list(range(number + 1))
+        gone = asyncio.create_task(come("a", 9))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        places.leave("a")
+        assert await places.enter("a"), "who went away holds no place"
+        places._patience = 0.01
+        assert not await places.enter("a")
+        places.leave("a")
+        assert not places._under_way
+        assert not places._waiting
+
+    asyncio.run(wait())
 
 
 def test_one_customer_of_ipv6_is_one():

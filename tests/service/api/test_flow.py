@@ -58,3 +58,23 @@ def test_nothing_is_left_of_a_deleted_job(client, home, judged):
     left = [path for folder in (home.uploads, home.all_findings, home.tmp) for path in folder.rglob("*")]
     assert [path for path in left if path.is_file()] == []
     assert client.get("/api/v1/findings").json()["total"] == 0
+
+
+def test_what_tells_the_threshold_is_fetched_anew_when_that_was_changed(client, screener, judged):
+    finding = client.get("/api/v1/findings", params={"job": judged["id"]}).json()["items"][0]["id"]
+    url = f"/api/v1/findings/{finding}/files"
+    names = ("overlay.png", "report.html", "scan.png")
+    before = {name: client.get(f"{url}/{name}") for name in names}
+    assert {name: one.headers["cache-control"] for name, one in before.items()} == {
+        "overlay.png": "private, no-cache",
+        "report.html": "private, no-cache",
+        "scan.png": "private, max-age=31536000, immutable",
+    }
+    tags = {name: {"If-None-Match": one.headers["etag"]} for name, one in before.items()}
+    assert [client.get(f"{url}/{name}", headers=tags[name]).status_code for name in names] == [304] * 3
+    change = {"rule": "mean+std", "parameter": 40.0}
+    assert client.post(f"/api/v1/screeners/{screener.id}/threshold", json=change).status_code == 200
+    after = {name: client.get(f"{url}/{name}", headers=tags[name]) for name in names}
+    assert [after[name].status_code for name in names] == [200, 200, 304]
+    assert after["report.html"].text != before["report.html"].text
+    assert "not above the threshold" in after["report.html"].text

@@ -133,3 +133,8 @@ def test_a_page_that_was_not_built_says_so(app, client, tmp_path):
     assert "npm run build" in answer.text
     assert RESEARCH_USE_ONLY in answer.text
     assert page.WEB.name == "web"
+
+
+def test_an_address_longer_than_any_name_of_a_file_is_no_fault_of_the_server(client):
+    assert client.get("/api/" + "a" * 9000).status_code == 404
+    assert client.get("/" + "a" * 5000).status_code in (200, 503)

@@ -284,3 +284,22 @@ def test_no_text_leads_out_of_a_root(path):
     except Refused:
         return
     assert found.is_relative_to(root.resolve())
+
+
+def test_a_member_without_a_name_is_refused(settings, home, head_png):
+    content = zipped({"x": head_png()}, zipfile.ZIP_STORED)
+    directory = content.rindex(b"PK\x01\x02")
+    nameless = bytearray(content[:directory] + content[directory:].replace(b"x", b"", 1))
+    nameless[directory + 28] = 0
+    end = nameless.rindex(b"PK\x05\x06")
+    nameless[end + 12] -= 1
+    assert "without a name" in refused(settings, home, bytes(nameless)).detail
+
+
+def test_a_member_that_begins_before_its_archive_is_a_fault_of_it(tmp_path, head_png):
+    content = bytearray(zipped({"a.png": head_png()}, zipfile.ZIP_STORED))
+    directory = content.rindex(b"PK\x05\x06")
+    content[directory + 16 : directory + 20] = (directory + 50_000).to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(Refused, match="Broken archive"):
+        list(unpack(tmp_path / "a.zip", tmp_path / "out", Limits()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,24 +11,15 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
 from atypia.service.home import Home
 from atypia.service.node.provider import Provider
 from atypia.service.node.recording import Recorder
 from atypia.service.node.settings import NodeSettings
 from atypia.service.store.database import Store
-
-MR = "1.2.840.10008.5.1.4.1.1.4"
-PLANTED = {
-    "PatientName": "Zebrowski^Quentin",
-    "PatientID": "QZ-90210",
-    "PatientBirthDate": "19510203",
-    "AccessionNumber": "ACC55512",
-    "StudyDescription": "Quentin's head",
-    "StudyDate": "20190807",
-}
+from tests.service.slices import image
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,26 +28,6 @@ def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATYPIA_KEY", str(tmp_path_factory.mktemp("key") / "group.key"))
         yield
-
-
-def image(pixels: np.ndarray, index: int, study: str, series: str) -> Dataset:
-    data = Dataset()
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = MR
-    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    for name, value in PLANTED.items():
-        setattr(data, name, value)
-    data.StudyInstanceUID, data.SeriesInstanceUID, data.Modality = study, series, "MR"
-    data.SeriesNumber, data.SeriesDescription, data.InstanceNumber = 3, "t2_tse_tra", index + 1
-    data.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
-    data.ImagePositionPatient = [-80, -80, 5 * index]
-    data.ImageOrientationPatient, data.PixelSpacing, data.SliceThickness = [1, 0, 0, 0, 1, 0], [5, 5], 5
-    data.Rows, data.Columns = pixels.shape
-    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
-    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
-    data.PixelData = np.uint16(4000 * pixels).tobytes()
-    return data
 
 
 @pytest.fixture(scope="session")
@@ -179,10 +149,3 @@ def ended(connection: socket.socket) -> bool:
 @pytest.fixture(name="ended", scope="session")
 def _ended() -> Callable[[socket.socket], bool]:
     return ended
-
-
-def encoded(data: Dataset) -> bytes:
-    """The bytes of a DICOM file."""
-    file = io.BytesIO()
-    pydicom.dcmwrite(file, data, enforce_file_format=True)
-    return file.getvalue()

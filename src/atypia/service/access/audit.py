@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from atypia.service.access.calls import Call
 from atypia.service.access.users import Note, User
+from atypia.service.store import jumps
 from atypia.service.store.database import Store
 from atypia.service.store.models import Audit, now
 
@@ -48,6 +49,16 @@ class Entry:
     subject: str | None = None
     once: bool = False
     details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An entry, with who called from where, and what the answer was; None is somebody unknown."""
+
+    user: User | None
+    entry: Entry
+    status: int
+    address: str
 
 
 def entry_of(call: Call, noted: Note | None, made: str = "") -> Entry | None:
@@ -118,17 +129,21 @@ class AuditLog:
         told = self._seen.get(self._key(user, entry))
         return status < 400 and (told is None or self._clock() - told >= AGAIN)
 
-    def write(self, user: User | None, entry: Entry, status: int, address: str) -> None:
-        """Write an entry, and now and then forget rows that are too old."""
-        who, role, kind = (user.name, user.role, user.kind) if user else ("", "", "unknown")
+    def write(self, calls: Sequence[Told]) -> None:
+        """Write entries, all or none, and now and then forget rows that are too old."""
         with self._store.write() as session:
-            told = {**entry.details, "kind": kind}
-            record(session, who, role, entry.action, entry.subject, status, address, told)
-            if self._days and (self._swept is None or self._clock() - self._swept >= SWEEP):
+            for call in calls:
+                user, entry = call.user, call.entry
+                who, role, kind = (user.name, user.role, user.kind) if user else ("", "", "unknown")
+                told = {**entry.details, "kind": kind}
+                record(session, who, role, entry.action, entry.subject, call.status, call.address, told)
+            due = self._swept is None or self._clock() - self._swept >= SWEEP
+            if self._days and due and jumps.is_believed(session):
                 forget(session, self._days)
                 self._swept = self._clock()
-        if entry.once:
-            self._remember(self._key(user, entry))
+        for call in calls:
+            if call.entry.once:
+                self._remember(self._key(call.user, call.entry))
 
     def _key(self, user: User | None, entry: Entry) -> tuple[str, ...]:
         who = (user.kind, user.name) if user else ("", "")

@@ -125,6 +125,8 @@ def misshapen(call: Call) -> Refusal | None:
             400, "A path that climbs", "Expected a plain path, without '..', '\\' and control characters."
         )
     query = call.scope.get("query_string", b"").decode("latin-1")
+    if not query.isascii():
+        return Refusal(400, "Not an address", "Expected an address of ASCII alone, others as %XX.")
     if _SECRET_PARAMETER.search(query) or holds_token(query) or holds_token(call.path):
         return Refusal(
             400,

@@ -9,7 +9,7 @@ from typing import Any
 from atypia.errors import BadOption
 from atypia.service.access import tokens
 from atypia.service.access.hosts import is_loopback
-from atypia.service.access.patience import patient
+from atypia.service.access.patience import PatientLoop, patient
 from atypia.service.settings import Settings
 from atypia.service.store.database import Store
 
@@ -65,6 +65,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     access = settings.access
     options: dict[str, Any] = {
         "http": patient(access.header_seconds),
+        "loop": f"{PatientLoop.__module__}:{PatientLoop.__qualname__}",
         "h11_max_incomplete_event_size": access.header_bytes,
         "ws": "none",
         "proxy_headers": False,  # the app believes trusted proxies itself

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
@@ -13,13 +13,13 @@ from structlog import get_logger
 
 from atypia.errors import AtypiaError
 from atypia.service.access import logins
-from atypia.service.access.audit import AHEAD, OPENED, Entry, entry_of
+from atypia.service.access.audit import AHEAD, OPENED, Entry, Told, entry_of
 from atypia.service.access.bodies import Body, BodyRefused, is_stream, is_upload, longest, too_long
 from atypia.service.access.calls import CALLBACK, PROBES, Call, Refusal, is_foreign
 from atypia.service.access.hosts import origin_of
 from atypia.service.access.identity import WRONG, Identified
 from atypia.service.access.limits import neighbourhood
-from atypia.service.access.shared import Access, in_audit_thread, in_thread
+from atypia.service.access.shared import Access, in_thread
 from atypia.service.access.shell import refuse
 from atypia.service.access.users import NOTE, Note, User
 
@@ -48,7 +48,7 @@ class Guard:
                 await self._tell(call, None, Entry("token.refused"), 401)
             await refuse(call, refusal, receive, send)
             return
-        with self._place(call, found.user) as there_is_room:
+        async with self._place(call, found.user) as there_is_room:
             if there_is_room:
                 await self._pass(call, receive, send)
             else:
@@ -97,14 +97,14 @@ class Guard:
             wait = self._access.uploads.take(key)
         return _busy(wait) if wait else None
 
-    @contextmanager
-    def _place(self, call: Call, user: User | None) -> Iterator[bool]:
+    @asynccontextmanager
+    async def _place(self, call: Call, user: User | None) -> AsyncIterator[bool]:
         """Hold the place of an upload, or of a stream of events, as long as it lasts."""
         places = (
             self._access.uploading if is_upload(call) else self._access.streaming if is_stream(call) else None
         )
         key = key_of(call, user)
-        if places is None or not places.enter(key):
+        if places is None or not await places.enter(key):
             yield places is None
             return
         try:
@@ -137,7 +137,7 @@ class Guard:
 
     async def _tell(self, call: Call, user: User | None, entry: Entry, status: int) -> bool:
         try:
-            await in_audit_thread(lambda: self._access.log.write(user, entry, status, call.address))
+            await self._access.tell(Told(user, entry, status, call.address))
         except (SQLAlchemyError, AtypiaError, OSError) as error:
             _log.error("audit.not_written", action=entry.action, kind=type(error).__name__)
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -39,24 +40,51 @@ class Buckets:
 
 
 class AtOnce:
-    """How many things of one kind each key, and all together, may have under way."""
+    """How many things of one kind each key, and all together, may have under way.
 
-    def __init__(self, each: int, together: int) -> None:
-        self._each, self._together = each, together
+    Who finds no place waits up to `patience` seconds for one, in the order of coming; no more wait than may
+    be under way together. Used by one event loop.
+    """
+
+    def __init__(self, each: int, together: int, patience: float = 0.0) -> None:
+        self._each, self._together, self._patience = each, together, patience
         self._under_way: Counter[str] = Counter()
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
 
-    def enter(self, key: str) -> bool:
-        """Begin one, or return False where there are too many."""
-        if self._under_way[key] >= self._each or self._under_way.total() >= self._together:
+    async def enter(self, key: str) -> bool:
+        """Begin one, perhaps after a while, or return False where there are too many."""
+        if self._has_place(key) and not any(other == key for other, _ in self._waiting):
+            self._under_way[key] += 1
+            return True
+        if not self._patience or len(self._waiting) >= self._together:
             return False
-        self._under_way[key] += 1
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, turn))
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():  # the place was given just now
+                self.leave(key)
+            if isinstance(error, TimeoutError):
+                return False
+            raise
+        finally:
+            self._waiting = [one for one in self._waiting if one[1] is not turn]
         return True
 
     def leave(self, key: str) -> None:
-        """End one."""
+        """End one, and let those begin who waited for it."""
         self._under_way[key] -= 1
         if self._under_way[key] <= 0:
             del self._under_way[key]
+        for other, turn in self._waiting:
+            if not turn.done() and self._has_place(other):
+                self._under_way[other] += 1
+                turn.set_result(None)
+
+    def _has_place(self, key: str) -> bool:
+        return self._under_way[key] < self._each and self._under_way.total() < self._together
 
 
 def neighbourhood(address: str) -> str:

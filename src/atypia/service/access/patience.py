@@ -1,4 +1,4 @@
-"""Headers that come one by one, slowly, and answers that nobody reads, hold no connection for long."""
+"""Handshakes and headers that come slowly, and answers that nobody reads, hold no connection for long."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 UNREAD_SECONDS = 60.0
+HANDSHAKE_SECONDS, FAREWELL_SECONDS = 10.0, 2.0
 
 
 class PatientProtocol(H11Protocol):
@@ -76,3 +77,14 @@ class PatientProtocol(H11Protocol):
 def patient(seconds: float) -> type[PatientProtocol]:
     """Return the protocol with a patience."""
     return type("PatientProtocol", (PatientProtocol,), {"seconds": seconds})
+
+
+class PatientLoop(asyncio.SelectorEventLoop):
+    """An event loop whose servers leave who does not end the handshake of TLS in HANDSHAKE_SECONDS."""
+
+    async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:
+        """Listen."""
+        if options.get("ssl") is not None:
+            options.setdefault("ssl_handshake_timeout", HANDSHAKE_SECONDS)
+            options.setdefault("ssl_shutdown_timeout", FAREWELL_SECONDS)
+        return await super().create_server(*args, **options)

@@ -83,6 +83,8 @@ class AccessSettings:
     """Of one address: wrong tokens that are answered at all."""
     concurrent_uploads: int = 64
     """Of one user; all together at most four times as many."""
+    upload_wait_seconds: float = 20.0
+    """So long one more waits for its turn before it is sent away with 429; 0: not at all."""
     concurrent_streams: int = 32
     """Of events, of one user; all together at most eight times as many."""
     header_bytes: int = 32 * KIB
@@ -117,6 +119,11 @@ class AccessSettings:
                 raise BadOption(
                     f"access.{name}: expected a number above 0, received {getattr(self, name)!r}."
                 )
+        if not 0 <= self.upload_wait_seconds <= 600:
+            raise BadOption(
+                "access.upload_wait_seconds: expected a number from 0 to 600, received "
+                f"{self.upload_wait_seconds!r}."
+            )
         if self.audit_days < 0:
             raise BadOption(f"access.audit_days: expected a number of days, received {self.audit_days!r}.")
 

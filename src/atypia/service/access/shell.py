@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from contextlib import suppress
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -48,6 +50,11 @@ class Shell:
             return
         try:
             await self._app(call.scope, receive, answer)
+        except asyncio.CancelledError:  # the server ends, and waits no longer
+            if not answer.started:
+                with suppress(Exception):
+                    await refuse(call, _ENDING, receive, answer)
+            raise
         except Exception as error:
             # Its message may tell of a file or a patient, and whoever runs us would log it.
             _log.error("request.failed", kind=type(error).__name__, method=call.method)
@@ -122,6 +129,9 @@ def _is_address(host: str) -> bool:
 
 
 _AWAY = Refusal(503, "Busy", "The database is busy, or does not answer. Try again.", {"Retry-After": "5"})
+_ENDING = Refusal(
+    503, "The server ends", "Nothing was kept of this request. Send it again.", {"Retry-After": "10"}
+)
 _FAILED = Refusal(
     500, "Internal error", "The server could not do this. Try again, or tell its administrator when it was."
 )

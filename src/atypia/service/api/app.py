@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from anyio.to_thread import run_sync
@@ -30,6 +32,7 @@ from atypia.service.api import (
     thresholds,
     uploads,
 )
+from atypia.service.api.enqueuing import enqueue_all
 from atypia.service.api.hub import Hub
 from atypia.service.api.meters import Meters
 from atypia.service.api.serving import Serving
@@ -39,12 +42,15 @@ from atypia.service.node.routes import close as close_node
 from atypia.service.node.routes import router as node_routes
 from atypia.service.settings import Settings
 from atypia.service.store.database import Store
+from atypia.service.together import Together
 
 ROUTERS = (system, uploads, jobs, events, findings, files, feedback, screeners, thresholds, drift)
 _ABOUT = (
     f"{RESEARCH_USE_ONLY} Scans come in as jobs; each picture and each volume becomes a finding. Errors are "
     "problem details (RFC 9457). Where authentication is on, send `Authorization: Bearer TOKEN`."
 )
+
+_enqueuing = ThreadPoolExecutor(1, "enqueuing")
 
 
 def create_app(settings: Settings, store: Store, home: Home, wake: Callable[[], None]) -> FastAPI:
@@ -70,7 +76,8 @@ def create_app(settings: Settings, store: Store, home: Home, wake: Callable[[], 
         generate_unique_id_function=_name_of,
         redirect_slashes=False,
     )
-    app.state.serving = Serving(settings, store, home, wake, hub, meters)
+    app.state.serving = serving = Serving(settings, store, home, wake, hub, meters)
+    app.state.enqueuing = Together(_enqueuing, partial(enqueue_all, serving))
     problems.install(app)
     description.describe(app)
     whole = APIRouter(prefix=API)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from atypia.errors import AtypiaError
 from atypia.service.api import schemas, shown
 from atypia.service.api.problems import Problem
 from atypia.service.api.serving import Serving
-from atypia.service.store import queue, removal, screeners
+from atypia.service.store import queue, removal
 from atypia.service.store.models import File, Job, Screener, new_id
 
 
@@ -40,35 +41,115 @@ def key_of(by: str, key: str | None) -> str | None:
     return None if not key else hashlib.sha256(f"{by}\0{key}".encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Request:
+    """What jobs are to be made of, by whom: uploads, those of a job each together, or a path."""
+
+    by: str
+    key: str | None
+    wish: Wish
+    what: list[list[File]] | Path
+
+
+Made = tuple[list[schemas.Job], bool]
+"""Jobs, and whether they are new."""
+
+
 def enqueue(
     here: Serving, by: str, key: str | None, wish: Wish, what: list[list[File]] | Path
 ) -> tuple[list[schemas.Job], bool]:
     """Put jobs into the queue, or return those that the key made before, and tell which it was."""
-    print_of = _fingerprint(wish, what)
+    (made,) = enqueue_all(here, [Request(by, key, wish, what)])
+    if isinstance(made, Exception):
+        raise made
+    return made
+
+
+def enqueue_all(here: Serving, requests: Sequence[Request]) -> list[Made | Exception]:
+    """Do so for several requests, in one transaction, or each by itself where that cannot be.
+
+    In place of what a request made stands what it is refused for.
+    """
+    if len(requests) > 1:
+        try:
+            with here.store.write() as session:
+                turn = _Turn(here, session)
+                jobs = [turn.take(request) for request in requests]
+                session.flush()
+                return [one if isinstance(one, Problem) else _shown(one) for one in jobs]
+        except SQLAlchemyError:  # as of two with the same key
+            pass
+    return [_alone(here, request) for request in requests]
+
+
+def _alone(here: Serving, request: Request) -> Made | Exception:
     try:
         with here.store.write() as session:
-            known = _known(session, key, print_of)
-            if known:
-                return known, False
-            screener = _screener(session, wish.screener)
-            if queue.waiting(session) >= here.settings.limits.queued_jobs:
-                raise Problem(
-                    503, "The queue is full", "Too many jobs wait. Try again later.", {"Retry-After": "30"}
-                )
-            removal.uploads_in_turn(session, removing=False)
-            _demand_there(here, what)
-            parts: Sequence[list[File] | Path] = [what] if isinstance(what, Path) else what
-            jobs = [
-                queue.enqueue(session, _job(wish, screener, by, part, _nth(key, at), print_of))
-                for at, part in enumerate(parts)
-            ]
-            return [shown.job(job) for job in jobs], True
-    except IntegrityError as error:  # another request with this key was faster, or one that deleted
+            jobs = _Turn(here, session).take(request)
+            session.flush()
+            return jobs if isinstance(jobs, Problem) else _shown(jobs)
+    except IntegrityError:  # another request with this key was faster, or one that deleted
+        return _after_all(here, request)
+    except (SQLAlchemyError, AtypiaError) as error:
+        return error
+
+
+def _after_all(here: Serving, request: Request) -> Made | Exception:
+    try:
         with here.store.session() as session:
-            known = _known(session, key, print_of)
-        if not known:
-            raise Problem(409, "The Screener is gone", "It was deleted just now. Name another.") from error
-        return known, False
+            known = _known(session, request.key, _fingerprint(request.wish, request.what))
+    except (Problem, SQLAlchemyError) as error:
+        return error
+    gone = Problem(409, "The Screener is gone", "It was deleted just now. Name another.")
+    return _shown((known, False)) if known else gone
+
+
+def _shown(made: tuple[list[Job], bool]) -> Made:
+    jobs, fresh = made
+    return [shown.job(job) for job in jobs], fresh
+
+
+class _Turn:
+    """Requests that are taken in one transaction."""
+
+    def __init__(self, here: Serving, session: Session) -> None:
+        self._here, self._session = here, session
+        self._room = here.settings.limits.queued_jobs - queue.waiting(session)
+        self._screeners: dict[str | None, str] = {}
+        removal.uploads_in_turn(session, removing=False)
+
+    def take(self, request: Request) -> tuple[list[Job], bool] | Problem:
+        """Add the jobs of a request, or return those that its key made before; or why neither can be."""
+        try:
+            return self._taken(request)
+        except Problem as error:  # then nothing of it was added
+            return error
+
+    def _taken(self, request: Request) -> tuple[list[Job], bool]:
+        print_of = _fingerprint(request.wish, request.what)
+        known = _known(self._session, request.key, print_of)
+        if known:
+            return known, False
+        screener = self._screener(request.wish.screener)
+        if self._room <= 0:
+            raise Problem(
+                503, "The queue is full", "Too many jobs wait. Try again later.", {"Retry-After": "30"}
+            )
+        _demand_there(self._here, request.what)
+        what = request.what
+        parts: Sequence[list[File] | Path] = [what] if isinstance(what, Path) else what
+        made = [
+            _job(request.wish, screener, request.by, part, _nth(request.key, at), print_of)
+            for at, part in enumerate(parts)
+        ]
+        self._room -= len(made)
+        return [queue.enqueue(self._session, job) for job in made], True
+
+    def _screener(self, asked: str | None) -> str:
+        if asked not in self._screeners:
+            with self._session.no_autoflush:
+                self._screeners[asked] = _screener(self._session, asked)
+        return self._screeners[asked]
 
 
 def _demand_there(here: Serving, what: list[list[File]] | Path) -> None:
@@ -80,14 +161,12 @@ def _demand_there(here: Serving, what: list[list[File]] | Path) -> None:
         )
 
 
-def _job(
-    wish: Wish, screener: Screener, by: str, what: list[File] | Path, key: str | None, print_of: str
-) -> Job:
+def _job(wish: Wish, screener: str, by: str, what: list[File] | Path, key: str | None, print_of: str) -> Job:
     identifier = new_id()
     job = Job(
         id=identifier,
         kind="path" if isinstance(what, Path) else "upload",
-        screener=screener.id,
+        screener=screener,
         options={**wish.options, "fingerprint": print_of},
         by=by[:200],
         idempotency_key=key,
@@ -95,15 +174,28 @@ def _job(
     if isinstance(what, Path):
         job.label, job.path = f"path {identifier[:4]}", str(what)
     else:
-        job.label, job.files, job.total = f"upload {identifier[:4]}", what, len(what)
+        job.label, job.total = f"upload {identifier[:4]}", len(what)
+        job.files = [_anew(file) for file in what]
     return job
+
+
+def _anew(file: File) -> File:
+    """Return a row of its own of a file: one that was rolled back with another request is not added again."""
+    return File(
+        index=file.index,
+        kind=file.kind,
+        sha256=file.sha256,
+        bytes=file.bytes,
+        suffix=file.suffix,
+        name=file.name,
+    )
 
 
 def _nth(key: str | None, at: int) -> str | None:
     return key if key is None or at == 0 else f"{key}:{at}"
 
 
-def _known(session: Session, key: str | None, print_of: str) -> list[schemas.Job]:
+def _known(session: Session, key: str | None, print_of: str) -> list[Job]:
     """Return the jobs that a key made; raise Problem where they were made of something else."""
     if key is None:
         return []
@@ -113,7 +205,7 @@ def _known(session: Session, key: str | None, print_of: str) -> list[schemas.Job
         raise Problem(
             422, "Another request", "This Idempotency-Key was sent before with other content. Take a new one."
         )
-    return [shown.job(row) for row in rows]
+    return rows
 
 
 def _place(row: Job) -> int:
@@ -127,12 +219,17 @@ def _fingerprint(wish: Wish, what: list[list[File]] | Path) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _screener(session: Session, asked: str | None) -> Screener:
-    found = screeners.default_of(session) if asked is None else session.get(Screener, asked[:32])
-    if found is None or (asked is not None and found.id != asked):
-        if asked is None:
-            raise Problem(409, "No Screener", "There is no default Screener. Upload one, or name one.")
+def _screener(session: Session, asked: str | None) -> str:
+    """Return the identifier of the Screener that is asked for, or of the default one; raise Problem."""
+    row = select(Screener.id, Screener.retired)
+    if asked is None:
+        found = session.execute(row.where(Screener.default, ~Screener.retired).limit(1)).first()
+    else:
+        found = session.execute(row.where(Screener.id == asked)).first()
+    if found is None and asked is None:
+        raise Problem(409, "No Screener", "There is no default Screener. Upload one, or name one.")
+    if found is None:
         raise Problem(422, "No such Screener", "screener: there is none of this identifier.")
-    if found.retired:
+    if found[1]:
         raise Problem(409, "The Screener is retired", "Name another, or let it be used again.")
-    return found
+    return str(found[0])

@@ -107,7 +107,7 @@ def alike_of(
     if row.kind != "picture":
         raise Problem(404, "Not of volumes", "Healthy scans that look alike are told of pictures alone.")
     try:
-        prepared = fetched(here.home, row, alike.PREPARED)
+        prepared = fetched(here.home, row, alike.PREPARED, sha256)
         nearest = alike.alike(here.home, sha256, prepared, n)
     except FileNotFoundError as error:
         raise Problem(

@@ -46,6 +46,22 @@ def get_job(here: Here, _user: Viewer, job: schemas.InPath) -> schemas.Job:
         return shown.job(row)
 
 
+@router.post("/jobs/{job}/retry", responses={409: {"model": schemas.ProblemDetails}})
+def retry_job(here: Here, _user: Reader, job: schemas.InPath) -> schemas.Job:
+    """Judge a job that failed again, as when the disk has room, or memory was added."""
+    with here.store.write() as session:
+        row = queue.retry(session, job)
+        if row is None:
+            if session.get(Job, job) is None:
+                raise not_found("job")
+            raise Problem(409, "It did not fail", "Only a job that failed can be tried again.")
+        if not all(here.home.upload(one.sha256, one.suffix).is_file() for one in row.files):
+            raise Problem(409, "The upload is gone", "Its files are no longer there. Send them again.")
+        told = shown.job(row)
+    here.wake()
+    return told
+
+
 @router.delete("/jobs/{job}", response_model=schemas.Job, responses={204: {"description": "It is deleted."}})
 def delete_job(here: Here, user: Reader, job: schemas.InPath) -> schemas.Job | Response:
     """Cancel a job that has not ended (200), or delete one that has, with all that derives from it (204).

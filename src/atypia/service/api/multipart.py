@@ -9,18 +9,16 @@ from typing import Generic, Protocol, TypeVar
 
 from anyio.to_thread import run_sync
 from fastapi import Request
-from python_multipart import MultipartParser
-from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
+from atypia.service.api.parts import Parts, boundary_in
 from atypia.service.api.problems import Problem
 
 PIECE = 512 * 1024
 """Bytes that are gathered before a thread takes them."""
 FIELD_BYTES = 64 * 1024
 """Of all fields that are no files."""
-HEADER_BYTES = 16 * 1024
 DRAINED, DRAIN_S = 32 * 1024**2, 3.0
 """What is still taken of a request that is refused, so that its sender gets to read why."""
 
@@ -56,52 +54,31 @@ class Body(Protocol):
         """Forget what is being received."""
 
 
-class Form(Generic[Kept]):
+class Form(Parts, Generic[Kept]):
     """A form while it is read: its `fields` by name, and what was kept of its `files`, in order.
 
-    `names` are those that the sender gives the files, and `size` is how many bytes came so far.
+    `names` are those that the sender gives the files, and `places` the fields that they came in.
     `open_file` is asked for a sink with the name that the sender gives a file.
     """
 
+    wrong = "Not a form"
+    expected = "Expected multipart/form-data; its parts cannot be told."
+
     def __init__(self, boundary: bytes, open_file: Callable[[str], Sink[Kept]], most_files: int) -> None:
+        super().__init__(boundary)
         self.fields: dict[str, list[str]] = {}
         self.files: list[Kept] = []
         self.names: list[str] = []
-        self.size = 0
+        self.places: list[str] = []
         self._open_file, self._most = open_file, most_files
         self._sink: Sink[Kept] | None = None
         self._field: bytearray | None = None
-        self._name, self._filename, self._written, self._ended = "", "", 0, False
-        self._header, self._value = bytearray(), bytearray()
-        self._headers: dict[bytes, bytes] = {}
+        self._place, self._filename = "", ""
         self._left = FIELD_BYTES
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._on_header,
-                "on_header_value": self._on_value,
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers,
-                "on_part_data": self._on_data,
-                "on_part_end": self._on_part,
-                "on_end": self._on_end,
-            },
-        )
-
-    def feed(self, piece: bytes) -> None:
-        """Take the next bytes; raise Problem where this is no such form."""
-        self.size += len(piece)
-        try:
-            self._parser.write(piece)
-        except FormParserError as error:
-            raise Problem(
-                400, "Not a form", "Expected multipart/form-data; its parts cannot be told."
-            ) from error
 
     def end(self) -> None:
         """Take note that no more comes; raise Problem where the form had not ended."""
-        if not self._ended:
+        if not self.ended:
             raise Problem(
                 400, "The upload is cut short", "The form ended before its last boundary. Send it again."
             )
@@ -116,34 +93,14 @@ class Form(Generic[Kept]):
         """Return the last value of a field, None where it is not there or empty."""
         return (self.fields.get(name) or [""])[-1].strip() or None
 
-    def _begin(self) -> None:
-        self._headers = {}
-        self._header, self._value = bytearray(), bytearray()
-
-    def _on_header(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-        self._check_header()
-
-    def _on_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-        self._check_header()
-
-    def _check_header(self) -> None:
-        if len(self._header) + len(self._value) > HEADER_BYTES:
-            raise Problem(400, "Not a form", "A header of a part is too long.")
-
-    def _on_header_end(self) -> None:
-        self._headers[bytes(self._header).lower()] = bytes(self._value)
-        self._header, self._value = bytearray(), bytearray()
-
-    def _on_headers(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        self._name = _text(options.get(b"name", b""))
+    def _begin(self, headers: dict[bytes, bytes]) -> None:
+        _, options = parse_options_header(headers.get(b"content-disposition", b""))
+        self._place = _text(options.get(b"name", b""))
         self._field = None
         if b"filename" not in options:
             self._field = bytearray()
             return
-        self._filename, self._written = _text(options[b"filename"]), 0
+        self._filename = _text(options[b"filename"])
         if self._filename:
             self._open()
 
@@ -152,34 +109,32 @@ class Form(Generic[Kept]):
             raise Problem(413, "Too many files", f"Expected at most {self._most} files in one upload.")
         self._sink = self._open_file(self._filename)
 
-    def _on_data(self, data: bytes, start: int, end: int) -> None:
+    def _data(self, data: bytes) -> None:
         if self._field is not None:
-            self._left -= end - start
+            self._left -= len(data)
             if self._left < 0:
                 raise Problem(
                     413, "The form is too large", f"Its fields may hold {FIELD_BYTES} bytes together."
                 )
-            self._field += data[start:end]
+            self._field += data
             return
         if self._sink is None:
             self._open()
         assert self._sink is not None
-        self._sink.write(data[start:end])
+        self._sink.write(data)
 
-    def _on_part(self) -> None:
+    def _finish(self) -> None:
         if self._field is not None:
-            self.fields.setdefault(self._name, []).append(_text(bytes(self._field)))
+            self.fields.setdefault(self._place, []).append(_text(bytes(self._field)))
         elif self._sink is not None:  # a browser sends a nameless, empty part where no file was chosen
             sink, self._sink = self._sink, None
             try:
                 self.files.append(sink.finish())
                 self.names.append(self._filename)
+                self.places.append(self._place)
             except BaseException:
                 sink.discard()
                 raise
-
-    def _on_end(self) -> None:
-        self._ended = True
 
 
 def boundary_of(request: Request) -> bytes:
@@ -187,10 +142,7 @@ def boundary_of(request: Request) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data":
         raise Problem(415, "Not a form", "Expected multipart/form-data with a part for each file.")
-    boundary = options.get(b"boundary", b"")
-    if not 1 <= len(boundary) <= 200:
-        raise Problem(400, "Not a form", "The Content-Type names no boundary.")
-    return boundary
+    return boundary_in(options, Form.wrong)
 
 
 async def read_form(request: Request, form: Body, most_bytes: int) -> None:

@@ -87,4 +87,7 @@ def _file(web: Path, path: str) -> Path | None:
     if not path or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts):
         return None
     found = web.joinpath(*parts)
-    return found if found.is_file() and found.resolve().is_relative_to(web.resolve()) else None
+    try:
+        return found if found.is_file() and found.resolve().is_relative_to(web.resolve()) else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None

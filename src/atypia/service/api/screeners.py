@@ -15,7 +15,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from atypia.errors import ArtefactError
+from atypia.errors import ArtefactError, BadSignature
 from atypia.notice import RESEARCH_USE_ONLY
 from atypia.service.api import schemas, shown
 from atypia.service.api.multipart import Form, boundary_of, read_form
@@ -23,10 +23,12 @@ from atypia.service.api.problems import Problem, not_found
 from atypia.service.api.roles import Admin, Viewer
 from atypia.service.api.serving import Here, Serving
 from atypia.service.intake.refused import full_disk
-from atypia.service.store import events, screeners
+from atypia.service.store import events, screeners, trust
 from atypia.service.store.models import Finding, Job, Screener
+from atypia.signing import demand_signature
 
 router = APIRouter(tags=["screeners"])
+SIGNATURE = "signature"
 _FORM = {
     "requestBody": {
         "required": True,
@@ -40,6 +42,10 @@ _FORM = {
                             "type": "string",
                             "format": "binary",
                             "description": "What `atypia fit` saved.",
+                        },
+                        "signature": {
+                            "type": "string",
+                            "description": "What `atypia sign` wrote beside it, as a field or a file.",
                         },
                         "name": {"type": "string"},
                         "default": {"type": "boolean"},
@@ -90,6 +96,8 @@ def change_screener(
     """Rename a Screener, make it the default, retire it, or use it again."""
     with here.store.write() as session:
         row = found(session, screener)
+        if change.default or change.retired is False:
+            _demand_trusted(here, row.sha256)
         if change.name is not None:
             row.name = change.name
         if change.retired is not None:
@@ -116,6 +124,7 @@ def delete_screener(here: Here, _user: Admin, screener: schemas.InPath) -> None:
             events.emit(session, "screener", row.id)
             session.delete(row)
             session.flush()
+            here.home.discard(here.home.signature(sha256))
             here.home.discard(here.home.screener(sha256))  # within, lest one that is added now loses its file
     except IntegrityError as error:  # a job that was made just now
         raise _needed() from error
@@ -132,17 +141,23 @@ def _needed() -> Problem:
     status_code=201,
     response_model=schemas.Screener,
     openapi_extra=_FORM,
-    responses={200: {"description": "It was there already.", "model": schemas.Screener}},
+    responses={
+        200: {"description": "It was there already.", "model": schemas.Screener},
+        403: {"description": "It is not signed as this server demands.", "model": schemas.ProblemDetails},
+    },
 )
 async def add_screener(request: Request, here: Here, _user: Admin) -> Response:
-    """Add a Screener: the file is checked by loading it in a process of its own."""
+    """Add a Screener: the file is checked by loading it in a process of its own.
+
+    Where the server demands signatures (see `about`), its `signature` comes with it.
+    """
     most = here.settings.limits.screener_bytes
-    form: Form[Path] = Form(boundary_of(request), lambda _: _Kept(here, most), 1)
+    form: Form[Path] = Form(boundary_of(request), lambda _: _Kept(here, most), 2)
     try:
         await read_form(request, form, most)
-        if not form.files:
+        if sum(place != SIGNATURE for place in form.places) != 1:
             raise Problem(
-                422, "No file", "Expected a part with the file of a Screener, called file; received none."
+                422, "No file", "Expected one part with the file of a Screener, called file; received others."
             )
         told, fresh = await run_sync(_add, here, form)
     finally:
@@ -194,14 +209,22 @@ class _Kept:
 
 
 def _add(here: Serving, form: Form[Path]) -> tuple[schemas.Screener, bool]:
-    file = form.files[0]
+    at = next(place for place, field in enumerate(form.places) if field != SIGNATURE)
+    file = form.files[at]
+    signature = _signature(here, form)
+    _demand_signed(here, file, signature)
     try:
         told = screeners.describe(file, here.settings.limits.screener_seconds)
     except ArtefactError as error:
         detail = str(error).replace(str(file), "The file").replace(file.name, "The file")
         raise Problem(422, "Not a Screener", detail) from error
     sha256 = screeners.keep(here.home, file)
-    name = form.field("name") or Path(form.names[0]).stem or told["detector"]
+    if signature is not None:
+        try:
+            trust.keep_signature(here.home, sha256, signature)
+        except BadSignature as error:
+            raise Problem(422, "Not a signature", "Expected what 'atypia sign' wrote.") from error
+    name = form.field("name") or Path(form.names[at]).stem or told["detector"]
     default = (form.field("default") or "").lower() in ("true", "1") or None
     size = file.stat().st_size
     with here.store.write() as session:
@@ -212,6 +235,38 @@ def _add(here: Serving, form: Form[Path]) -> tuple[schemas.Screener, bool]:
         if not here.home.screener(sha256).is_file():  # removed meanwhile, by whoever deleted it
             raise Problem(503, "The Screener is gone", "It was deleted just now. Send it again.")
         return _shown(session, here, row), fresh
+
+
+def _signature(here: Serving, form: Form[Path]) -> Path | None:
+    """Return the file of the signature that came with a Screener, as a file or as a field."""
+    if SIGNATURE in form.places:
+        return form.files[form.places.index(SIGNATURE)]
+    text = form.field(SIGNATURE)
+    if text is None:
+        return None
+    form.files.append(here.home.fresh())  # to be removed with the others
+    form.files[-1].write_text(text, "utf-8")
+    return form.files[-1]
+
+
+def _demand_signed(here: Serving, file: Path, signature: Path | None) -> None:
+    """Raise Problem where a signature is demanded, and this is none of that file."""
+    key = trust.key_of(here.settings)
+    if key is None:
+        return
+    if signature is None:
+        raise Problem(403, "Not signed", f"The Screener came without a signature. {trust.UNSIGNED}")
+    try:
+        demand_signature(file, key, signature)
+    except BadSignature as error:
+        raise Problem(403, "Not signed", trust.UNSIGNED) from error
+
+
+def _demand_trusted(here: Serving, sha256: str) -> None:
+    try:
+        trust.demand_trusted(here.settings, here.home, sha256)
+    except BadSignature as error:
+        raise Problem(403, "Not signed", trust.UNSIGNED) from error
 
 
 def _printable(name: str) -> str:

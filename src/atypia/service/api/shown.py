@@ -62,6 +62,7 @@ def finding(row: models.Finding, previous: str | None, following: str | None) ->
             "affine": values.get("affine"),
             "notes": list(values.get("notes") or ()),
             "heat_scale": values.get("heat_scale"),
+            "rarities": list(values.get("rarities") or ()),
             "files": [_file(row, entry) for entry in row.files],
             "previous": previous,
             "next": following,

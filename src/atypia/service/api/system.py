@@ -49,6 +49,7 @@ def get_about(request: Request, here: Here) -> schemas.About:
         else schemas.NodeAbout(ae_title=node.ae_title, port=node.port, results=list(node.results)),
         keeps_names=settings.keep_names,
         path_jobs=bool(settings.roots),
+        requires_signature=settings.require_signature is not None,
     )
 
 

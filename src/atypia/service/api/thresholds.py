@@ -24,6 +24,10 @@ from atypia.threshold.guarantee import guarantee
 
 router = APIRouter(tags=["screeners"])
 QUANTILES = 2000
+_STAYS = (
+    "This server demands signatures, and has no key to sign with. Change the threshold with 'atypia "
+    "threshold', sign the file, and send it as another Screener."
+)
 BY_HAND = "No guarantee: the threshold was set by hand. The rule named here promises about the same."
 
 
@@ -78,15 +82,18 @@ def preview_threshold(
 
 @router.post(
     "/screeners/{screener}/threshold",
-    responses={409: {"model": schemas.ProblemDetails}},
+    responses={403: {"model": schemas.ProblemDetails}, 409: {"model": schemas.ProblemDetails}},
 )
 def change_threshold(
     request: Request, here: Here, _user: Admin, screener: schemas.InPath, change: schemas.RuleChange
 ) -> schemas.Changed:
     """Change the rule of the threshold: a new version, with which all findings are decided anew.
 
-    The old version stays, retired. Reports that were written keep what was decided then.
+    The old version stays, retired. Reports that were written keep what was decided then. Where the server
+    demands signatures this is refused, for it cannot sign what it would write.
     """
+    if here.settings.require_signature is not None:
+        raise Problem(403, "A signed Screener stays as it is", _STAYS)
     with here.store.session() as session:
         old = _in_use(found(session, screener))
         threshold = _with_rule(old, change.rule, change.parameter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Annotated
 
@@ -13,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from atypia.service import intake
 from atypia.service.api import schemas, shown
-from atypia.service.api.enqueuing import Wish, enqueue, key_of
+from atypia.service.api.enqueuing import Made, Wish, key_of
+from atypia.service.api.enqueuing import Request as Wanted
 from atypia.service.api.multipart import Form, boundary_of, read_form
 from atypia.service.api.problems import Problem
 from atypia.service.api.roles import Reader
@@ -104,7 +106,7 @@ async def _of_upload(request: Request, here: Serving, by: str, key: str | None, 
         if not form.files:
             raise Problem(422, "No files", "Expected at least one part with a file, called files; got none.")
         wish = _wish(form, split)
-        jobs, fresh = await run_sync(enqueue, here, by, key, wish, _files(form, wish.split, here))
+        jobs, fresh = await _enqueued(request, Wanted(by, key, wish, _files(form, wish.split, here)))
     except BaseException as error:
         await run_sync(_forget, here, [(one.sha256, one.suffix) for one in form.files])
         if isinstance(error, intake.Refused) and error.status == NO_SCAN:
@@ -126,8 +128,16 @@ async def _of_path(request: Request, here: Serving, by: str, key: str | None) ->
         raise Problem(422, "The request is not as it must be", told) from error
     path = await run_sync(intake.allowed, here.settings.roots, asked.path)
     wish = Wish(asked.screener, tuple(dict.fromkeys(asked.results)), asked.judge_all)
-    jobs, fresh = await run_sync(enqueue, here, by, key, wish, path)
+    jobs, fresh = await _enqueued(request, Wanted(by, key, wish, path))
     return _answer(here, jobs, fresh, False)
+
+
+async def _enqueued(request: Request, wanted: Wanted) -> Made:
+    """Put jobs into the queue, together with those of other requests that wait."""
+    made = await asyncio.wrap_future(request.app.state.enqueuing.submit(wanted))
+    if isinstance(made, Exception):
+        raise made
+    return made  # type: ignore[no-any-return]
 
 
 def _forget(here: Serving, uploads: list[tuple[str, str]]) -> None:

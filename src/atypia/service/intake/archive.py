@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -40,11 +42,8 @@ class Unpacked:
 
 def demand_sound(archive: Path, limits: Limits) -> None:
     """Look at what an archive says of itself; raise Refused for a bomb, a way out, or what else is odd."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            _wanted(opened, archive, limits)
-    except _DAMAGE as error:
-        raise _broken() from error
+    with _damage_told(), zipfile.ZipFile(archive) as opened:
+        _wanted(opened, archive, limits)
 
 
 def unpack(archive: Path, folder: Path, limits: Limits) -> Iterator[Unpacked]:
@@ -54,21 +53,30 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Iterator[Unpacked]:
     first bytes is passed over; so are archives within the archive. Never more is written than the limits
     say, whatever the archive says of itself. Raises Refused, and OSError where there is no room.
     """
+    with _damage_told(), zipfile.ZipFile(archive) as opened:
+        members = _wanted(opened, archive, limits)
+        left = _most(archive, limits)
+        folders: dict[str, int] = {}
+        for number, member in enumerate(members):
+            way = str(PurePosixPath(member.filename).parent)
+            place = folder / f"d{folders.setdefault(way, len(folders)):04}"
+            place.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            written = _write(opened, member, place / f"{number:06}", left)
+            if written is not None:
+                left -= written.path.stat().st_size
+                yield written
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
     try:
-        with zipfile.ZipFile(archive) as opened:
-            members = _wanted(opened, archive, limits)
-            left = _most(archive, limits)
-            folders: dict[str, int] = {}
-            for number, member in enumerate(members):
-                way = str(PurePosixPath(member.filename).parent)
-                place = folder / f"d{folders.setdefault(way, len(folders)):04}"
-                place.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-                written = _write(opened, member, place / f"{number:06}", left)
-                if written is not None:
-                    left -= written.path.stat().st_size
-                    yield written
+        yield
     except _DAMAGE as error:
         raise _broken() from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise _broken() from error  # a member that would begin before the file does
 
 
 def _wanted(opened: zipfile.ZipFile, archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
@@ -79,6 +87,10 @@ def _wanted(opened: zipfile.ZipFile, archive: Path, limits: Limits) -> list[zipf
             "Too many files",
             f"Expected at most {limits.archive_entries} files in an archive, received {len(every)}. "
             "Send it in parts.",
+        )
+    if not all(member.filename for member in every):  # Python's reader stumbles over these
+        raise Refused(
+            422, "Unsafe archive", "Expected a zip file of scans, received a file without a name in it."
         )
     wanted = [m for m in every if not m.is_dir() and LITTER.isdisjoint(PurePosixPath(m.filename).parts)]
     for member in wanted:

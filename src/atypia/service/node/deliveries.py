@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from atypia.service.node.settings import Peer
 from atypia.service.settings import Settings
 from atypia.service.store import events
+from atypia.service.store.clock import moment
 from atypia.service.store.models import Delivery, Finding, Job, now
 
 FOLDER, SUFFIX = "dicom/", ".dcm"
@@ -29,8 +30,9 @@ def enqueue_results(session: Session, job: Job, settings: Settings) -> int:
     found = session.execute(
         select(Finding.id, Finding.files).where(Finding.job == job.id).order_by(Finding.index)
     ).all()
+    due = moment(session)
     made = [
-        Delivery(job=job.id, finding=finding, study=job.study, peer=peer.name, file=file["name"])
+        Delivery(due=due, job=job.id, finding=finding, study=job.study, peer=peer.name, file=file["name"])
         for finding, files in found
         for file in files
         for peer in settings.peers
@@ -45,9 +47,9 @@ def enqueue_results(session: Session, job: Job, settings: Settings) -> int:
 
 def claim(session: Session, peer: str, owner: str, lease_s: float, limit: int) -> list[Delivery]:
     """Take deliveries to a peer that are due, or whose sender is gone, until the lease ends."""
-    moment = now()
-    waiting = and_(Delivery.state == "pending", Delivery.due <= moment)
-    abandoned = and_(Delivery.state == "sending", Delivery.lease_until < moment)
+    clock = moment(session)
+    waiting = and_(Delivery.state == "pending", Delivery.due <= clock)
+    abandoned = and_(Delivery.state == "sending", Delivery.lease_until < clock)
     asked = (
         select(Delivery)
         .where(Delivery.peer == peer, or_(waiting, abandoned))
@@ -58,14 +60,14 @@ def claim(session: Session, peer: str, owner: str, lease_s: float, limit: int) -
     taken = list(session.scalars(asked))
     for delivery in taken:
         delivery.state, delivery.owner = "sending", owner
-        delivery.lease_until = moment + timedelta(seconds=lease_s)
+        delivery.lease_until = clock + timedelta(seconds=lease_s)
         delivery.attempts += 1
     return taken
 
 
 def renew(session: Session, owner: str, deliveries: list[str], lease_s: float) -> set[str]:
     """Lengthen leases, and return which are still the owner's."""
-    until = now() + timedelta(seconds=lease_s)
+    until = moment(session) + timedelta(seconds=lease_s)
     mine = list(session.scalars(_mine(owner, deliveries)))
     for delivery in mine:
         delivery.lease_until = until
@@ -86,14 +88,15 @@ def failed(session: Session, owner: str, delivery: str, error: str, peer: Peer, 
         if row.attempts >= peer.tries:
             row.state, row.ended = "dead", now()
         else:
-            row.state, row.due = "pending", now() + timedelta(seconds=wait(peer, row.attempts, random))
+            later = timedelta(seconds=wait(peer, row.attempts, random))
+            row.state, row.due = "pending", moment(session) + later
         events.emit(session, "delivery", row.id, row.job)
 
 
 def give_back(session: Session, owner: str, delivery: str) -> None:
     """Leave a delivery that was not tried to whoever comes next."""
     for row in session.scalars(_mine(owner, [delivery])):
-        row.state, row.owner, row.lease_until, row.due = "pending", None, None, now()
+        row.state, row.owner, row.lease_until, row.due = "pending", None, None, moment(session)
         row.attempts -= 1
 
 
@@ -122,7 +125,7 @@ def retry(session: Session, delivery: str) -> Delivery | None:
     """Have a delivery that is dead, or waits, tried at once, with all its tries; None where there is none."""
     row = session.scalars(select(Delivery).where(Delivery.id == delivery).with_for_update()).first()
     if row is not None and row.state in ("dead", "pending"):
-        row.state, row.attempts, row.due, row.ended = "pending", 0, now(), None
+        row.state, row.attempts, row.due, row.ended = "pending", 0, moment(session), None
         events.emit(session, "delivery", row.id, row.job)
     return row
 

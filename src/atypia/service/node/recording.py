@@ -26,9 +26,10 @@ from atypia.service.node.outcome import Outcome
 from atypia.service.node.settings import NodeSettings
 from atypia.service.node.spool import flush_to_disk
 from atypia.service.store import events
+from atypia.service.store.clock import moment
 from atypia.service.store.database import Store
 from atypia.service.store.models import Instance as Row
-from atypia.service.store.models import Study, new_id, now
+from atypia.service.store.models import Study, new_id
 
 AT_ONCE = 200
 """So many instances are written in one transaction."""
@@ -125,10 +126,10 @@ class Recorder:
     def _studies(self, session: Session, entries: list[_Entry]) -> dict[str, Study]:
         """Return the studies of all entries, locked in one order; those that are new are made."""
         sources = {entry.study: entry.source for entry in reversed(entries)}
-        moment = now()
+        clock = moment(session)
         made = [
             {"id": new_id(), "key": key, "source": sources[key], "state": RECEIVING, "instances": 0,
-             "objects": 0, "bytes": 0, "version": 0, "opened": moment, "last": moment}
+             "objects": 0, "bytes": 0, "version": 0, "opened": clock, "last": clock}
             for key in sorted(sources)
         ]  # fmt: skip
         for one in made:
@@ -163,12 +164,12 @@ class Recorder:
             events.emit(session, "study", study.id)
             who = placed[0].source
             access.record(session, who, role="node", action="study.receive", subject=study.id)
-        moment = now()
+        clock = moment(session)
         session.execute(
             Row.__table__.insert(),  # type: ignore[attr-defined]
             [
                 {"study": study.id, "key": one.key, "file": one.placed.name if one.placed else "",
-                 "sha256": one.instance.sha256, "received": moment}
+                 "sha256": one.instance.sha256, "received": clock}
                 for one in placed
             ],
         )  # fmt: skip
@@ -178,7 +179,7 @@ class Recorder:
         study.bytes += sum(entry.instance.bytes for entry in placed)
         if judged or study.state == RECEIVING:
             # What is not judged, as results of ours that come back, opens no study again.
-            study.state, study.last = RECEIVING, moment
+            study.state, study.last = RECEIVING, clock
         for entry in placed:
             entry.outcome = Outcome.STORED
 

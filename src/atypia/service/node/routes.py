@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from starlette.datastructures import State
 
+from atypia.service import forgetting
+from atypia.service.access.users import note
 from atypia.service.api.multipart import read_form
 from atypia.service.api.problems import Problem, not_found
 from atypia.service.api.roles import Admin, Reader, Viewer
@@ -129,11 +131,27 @@ def _study(row: models.Study, job: str | None) -> Study:
 
 
 @router.delete("/api/v1/studies/{study}", status_code=204)
-def delete_study(here: Here, _user: Admin, study: InPath) -> None:
-    """Delete the instances of a study; what was found of it stays until its job is deleted."""
+def delete_study(
+    request: Request,
+    here: Here,
+    user: Admin,
+    study: InPath,
+    whole: Annotated[
+        bool, Query(description="Also its jobs and all that was found of it, by whomever it was reviewed.")
+    ] = False,
+) -> None:
+    """Delete the instances of a study; what was found of it stays until its job is deleted, unless `whole`.
+
+    Whole, the audit log tells that a study was forgotten, and not which.
+    """
     with here.store.session() as session:
         if session.get(models.Study, study) is None:
             raise not_found("study")
+    if whole:
+        note(request, forgetting.FORGOTTEN, None)
+        forgetting.forget(here.store, here.home, forgetting.Chosen(frozenset({study})), user.name, user.role)
+        here.store.compact(whole=False)
+        return
     if not remove(here.store, here.home, study):
         raise Problem(409, "The study is in use", "A job judges it. Cancel that, or wait until it has ended.")
 

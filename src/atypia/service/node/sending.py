@@ -16,8 +16,9 @@ from atypia.service.node import deliveries
 from atypia.service.node.counters import DELIVERIES
 from atypia.service.node.couriers import Send, Undelivered, connected
 from atypia.service.node.settings import Peer
+from atypia.service.store.clock import moment
 from atypia.service.store.database import Store
-from atypia.service.store.models import Delivery, now
+from atypia.service.store.models import Delivery
 
 AT_ONCE = 16
 _LEASE_BEYOND = 30.0
@@ -66,11 +67,11 @@ class Sender:
         return len(mine)
 
     def _any_due(self) -> bool:
-        moment = now()
-        waiting = and_(Delivery.state == "pending", Delivery.due <= moment)
-        abandoned = and_(Delivery.state == "sending", Delivery.lease_until < moment)
-        asked = select(func.count()).where(Delivery.peer == self.peer.name, or_(waiting, abandoned))
         with self._store.session() as session:
+            clock = moment(session)
+            waiting = and_(Delivery.state == "pending", Delivery.due <= clock)
+            abandoned = and_(Delivery.state == "sending", Delivery.lease_until < clock)
+            asked = select(func.count()).where(Delivery.peer == self.peer.name, or_(waiting, abandoned))
             return bool(session.scalar(asked))
 
     def _file(self, delivery: Delivery) -> Path:

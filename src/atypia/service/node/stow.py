@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from python_multipart import MultipartParser
-from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from atypia.service.api.parts import Parts, boundary_in
 from atypia.service.api.problems import Problem
 from atypia.service.node.instance import Instance, examine
 from atypia.service.node.outcome import Outcome, Refusal
@@ -19,7 +18,6 @@ from atypia.service.node.spool import Incoming, Spool
 JSON = "application/dicom+json"
 _DICOM = b"application/dicom"
 _TOGETHER = 50
-_HEADER_BYTES = 8 * 1024
 _CUT_SHORT = "The body ended before its last boundary. What was stored of it stays; send it again."
 
 
@@ -41,55 +39,30 @@ def boundary_of(content_type: str) -> bytes:
             "Not DICOM",
             'Expected Content-Type: multipart/related; type="application/dicom"; boundary=...',
         )
-    boundary = options.get(b"boundary", b"")
-    if not 1 <= len(boundary) <= 200:
-        raise Problem(400, "No boundary", "The Content-Type names no boundary.")
-    return boundary
+    return boundary_in(options, "No boundary")
 
 
-class StowBody:
+class StowBody(Parts):
     """A body while it is read; `told` is what became of its parts, in order.
 
     `study` is the UID that all parts must be of, None where any is taken.
     """
 
+    expected = "Expected a multipart/related body; its parts cannot be told."
+
     def __init__(
         self, boundary: bytes, spool: Spool, recorder: Recorder, source: str, study: str | None = None
     ) -> None:
-        self.size = 0
+        super().__init__(boundary)
         self.told: list[Told] = []
         self._spool, self._recorder, self._source, self._study = spool, recorder, source, study
         self._incoming: Incoming | None = None
         self._waiting: list[Instance] = []
-        self._ended = False
-        self._header, self._value = bytearray(), bytearray()
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._on_header,
-                "on_header_value": self._on_value,
-                "on_header_end": self._on_header_end,
-                "on_part_data": self._on_data,
-                "on_part_end": self._on_part,
-                "on_end": self._on_end,
-            },
-        )
-
-    def feed(self, piece: bytes) -> None:
-        """Take the next bytes; raise Problem where they are not parts."""
-        self.size += len(piece)
-        try:
-            self._parser.write(piece)
-        except FormParserError as error:
-            raise Problem(
-                400, "Not parts", "Expected a multipart/related body; its parts cannot be told."
-            ) from error
 
     def end(self) -> None:
         """Record what was not yet; raise Problem where the body is cut short."""
         self._record()
-        if not self._ended:
+        if not self.ended:
             raise Problem(400, "The body is cut short", _CUT_SHORT)
         if not self.told:
             raise Problem(400, "No instances", "Expected at least one part of the type application/dicom.")
@@ -102,33 +75,16 @@ class StowBody:
             instance.path.unlink(missing_ok=True)
         self._waiting.clear()
 
-    def _begin(self) -> None:
-        self._header, self._value = bytearray(), bytearray()
+    def _begin(self, headers: dict[bytes, bytes]) -> None:
+        if parse_options_header(headers.get(b"content-type", _DICOM))[0] != _DICOM:
+            raise Problem(415, "Not DICOM", "Expected parts of the type application/dicom alone.")
         self._incoming = self._spool.open()
 
-    def _on_header(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-        self._check_header()
-
-    def _on_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-        self._check_header()
-
-    def _check_header(self) -> None:
-        if len(self._header) + len(self._value) > _HEADER_BYTES:
-            raise Problem(400, "Not parts", "A header of a part is too long.")
-
-    def _on_header_end(self) -> None:
-        name, value = bytes(self._header).strip().lower(), bytes(self._value)
-        self._header, self._value = bytearray(), bytearray()
-        if name == b"content-type" and parse_options_header(value)[0] != _DICOM:
-            raise Problem(415, "Not DICOM", "Expected parts of the type application/dicom alone.")
-
-    def _on_data(self, data: bytes, start: int, end: int) -> None:
+    def _data(self, data: bytes) -> None:
         assert self._incoming is not None
-        self._incoming.write(data[start:end])
+        self._incoming.write(data)
 
-    def _on_part(self) -> None:
+    def _finish(self) -> None:
         incoming, self._incoming = self._incoming, None
         assert incoming is not None
         try:
@@ -149,9 +105,6 @@ class StowBody:
         outcomes = self._recorder.record(self._waiting, self._source, "stow") if self._waiting else []
         self.told += [Told(one, outcome) for one, outcome in zip(self._waiting, outcomes, strict=True)]
         self.discard()
-
-    def _on_end(self) -> None:
-        self._ended = True
 
 
 def answer(told: Iterable[Told]) -> tuple[int, dict[str, Any]]:

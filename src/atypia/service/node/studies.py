@@ -13,24 +13,25 @@ from atypia.service.intake import Refused, job_of_study
 from atypia.service.node.counters import STUDIES
 from atypia.service.node.recording import ASIDE, COMPLETE, RECEIVING
 from atypia.service.node.settings import NodeSettings
-from atypia.service.store import events, removal
+from atypia.service.store import events, jumps, removal
+from atypia.service.store.clock import moment
 from atypia.service.store.database import Store
-from atypia.service.store.models import ENDED, Feedback, Finding, Job, Study, now
+from atypia.service.store.models import ENDED, Feedback, Finding, Job, Study
 
 AT_ONCE = 20
 _NO_IMAGES = "It holds no MR images that could be judged."
 _log = get_logger(__name__)
 
 
-def complete_due(store: Store, settings: NodeSettings, moment: datetime | None = None) -> int:
+def complete_due(store: Store, settings: NodeSettings, at: datetime | None = None) -> int:
     """Make jobs of the studies that are complete at a moment, now by default; return how many.
 
     A study is complete when nothing of it came for `quiet_seconds`, or, the first time, when it has
     `complete_at` images. Where more of it comes later, it is complete again after another such time, and
     judged anew. Several servers on one database do not take the same study.
     """
-    due = _due(settings, moment or now())
     with store.session() as session:
+        due = _due(settings, at or moment(session))
         if session.scalar(select(func.count()).select_from(Study).where(due)) == 0:
             return 0
     with store.write() as session:
@@ -59,7 +60,7 @@ def _complete(session: Session, study: Study, settings: NodeSettings) -> bool:
         job = job_of_study(session, study, results=settings.results)
     except Refused as refused:  # as where no Screener is there: it is tried again after another quiet time
         study.version -= 1
-        study.last, study.error = now(), refused.detail or refused.title
+        study.last, study.error = moment(session), refused.detail or refused.title
         STUDIES.labels("refused").inc()
         _log.warning("study.refused", study=study.id, why=refused.title)
         return False
@@ -95,13 +96,15 @@ def supersede(store: Store, home: Home) -> int:
     return len(found)
 
 
-def forget_old(store: Store, home: Home, settings: NodeSettings, moment: datetime | None = None) -> int:
+def forget_old(store: Store, home: Home, settings: NodeSettings, at: datetime | None = None) -> int:
     """Delete the instances of studies of which nothing came for `keep_days`; what was found of them stays."""
     if settings.keep_days is None:
         return 0
-    before = (moment or now()) - timedelta(days=settings.keep_days)
-    old = select(Study.id).where(Study.state != RECEIVING, Study.last < before).limit(AT_ONCE)
     with store.session() as session:
+        if not jumps.is_believed(session):
+            return 0
+        before = (at or moment(session)) - timedelta(days=settings.keep_days)
+        old = select(Study.id).where(Study.state != RECEIVING, Study.last < before).limit(AT_ONCE)
         found = list(session.scalars(old))
     return sum(remove(store, home, study) for study in found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -29,6 +30,7 @@ class Store:
 
     def __init__(self, url: str | None, home: Home) -> None:
         self.url = url or home.database_url
+        self._home = home
         self._engine = _engine(self.url)
         self._reading = sessionmaker(self._engine, expire_on_commit=False)
         self._writing = sessionmaker(
@@ -55,6 +57,7 @@ class Store:
 
         Never open another inside it.
         """
+        self._home.relieve()
         if self.dialect != "sqlite":
             with self._writing.begin() as session:
                 yield session
@@ -98,6 +101,39 @@ class Store:
         except SQLAlchemyError:
             return False
         return True
+
+    def compact(self, *, whole: bool = True) -> bool:
+        """Leave no byte of what was deleted in the log of the database and, where `whole`, between its rows.
+
+        What SQLite deletes it overwrites, but its log keeps it, and a copy may stay where rows were moved.
+        Whole, the database is written anew, which takes as much room again and keeps writers waiting. On
+        PostgreSQL its own VACUUM is run. Return False where others were reading all the time. Call it
+        outside of any session.
+        """
+        try:
+            if self.dialect == "postgresql":
+                with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.execute(text("VACUUM"))
+                return True
+            return self._compact_sqlite(whole=whole)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise StoreFailed(
+                "The rows are deleted, but bytes of them may be left in the database: it could not be "
+                f"written anew ({type(error).__name__}). Do it again when there is room and little work."
+            ) from error
+
+    def _compact_sqlite(self, *, whole: bool) -> bool:
+        connection = self._engine.raw_connection()  # one of the library, which begins no transaction
+        try:
+            cursor = connection.cursor()
+            if whole:
+                cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            row = cursor.fetchone()
+            cursor.close()
+            return row is not None and not row[0]
+        finally:
+            connection.close()
 
     @property
     def told(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from atypia.service.store.models import Event
@@ -20,20 +20,18 @@ def emit(session: Session, kind: str, subject: str, job: str | None = None) -> N
     Numbers rise in the order in which transactions end, on PostgreSQL too: so whoever has seen number n has
     seen all below. The session must be one of a Store.
     """
-    told = session.info.setdefault(_TOLD, [])
-    if (kind, subject, job) not in told:
-        told.append((kind, subject, job))
+    session.info.setdefault(_TOLD, {})[kind, subject, job] = None
 
 
 def write_told(session: Session) -> None:
     """Write what was told in a session, as the last thing before it commits."""
-    told = session.info.pop(_TOLD, [])
+    told = session.info.pop(_TOLD, {})
     if not told:
         return
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ORDER})
-    for kind, subject, job in told:
-        session.add(Event(kind=kind, subject=subject, job=job))
+    rows = [{"kind": kind, "subject": subject, "job": job} for kind, subject, job in told]
+    session.execute(insert(Event.__table__), rows)  # type: ignore[arg-type]
 
 
 def forget_told(session: Session) -> None:
