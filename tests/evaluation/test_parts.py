@@ -15,7 +15,7 @@ import pytest
 from atypia.errors import BadTable
 from atypia.evaluation.evaluation import Evaluation, evaluate
 from atypia.evaluation.image_metrics import ImageMetrics
-from atypia.evaluation.intervals import auroc_interval, share_interval
+from atypia.evaluation.intervals import auroc_interval, perfect_precision_interval, share_interval
 from atypia.evaluation.p_value_metrics import PValueMetrics
 from atypia.evaluation.verdicts import Verdicts
 from atypia.reading.collection import Collection, Row
@@ -216,7 +216,7 @@ def test_perfect_figures_keep_an_interval_that_counts_groups() -> None:
     assert image.interval("sensitivity") == share_interval(10, 10)
     assert image.interval("specificity") == share_interval(20, 20)
     assert image.interval("false_alarm_rate") == share_interval(0, 20)
-    assert math.isnan(image.interval("average_precision")[0])
+    assert image.interval("average_precision") == perfect_precision_interval(10, 20, 20 / 60)
 
 
 def test_false_alarms_stand_beside_what_was_asked_for() -> None:
