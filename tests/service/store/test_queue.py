@@ -150,6 +150,19 @@ def test_jobs_given_back_are_tried_anew_and_do_not_count(any_store, screener_id)
         assert session.get_one(Job, job).attempts == 0
 
 
+def test_all_of_one_who_ends_are_given_back_and_no_others(any_store, screener_id):
+    first = add_job(any_store, screener_id)
+    assert claim(any_store, "me") == [first]
+    second = add_job(any_store, screener_id)
+    assert claim(any_store, "other") == [second]
+    with any_store.write() as session:
+        queue.give_back(session, "me")
+    with any_store.session() as session:
+        states = {job: session.get_one(Job, job).state for job in (first, second)}
+        assert states == {first: "queued", second: "running"}
+        assert [session.get_one(Job, job).attempts for job in (first, second)] == [0, 1]
+
+
 def test_the_jobs_of_the_dead_are_free_at_once(any_store, screener_id):
     job = add_job(any_store, screener_id)
     assert claim(any_store, "dead") == [job]

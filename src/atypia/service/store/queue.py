@@ -183,6 +183,12 @@ def release(session: Session, owner: str, jobs: Iterable[str], *, tried: bool = 
         events.emit(session, "job", job.id, job.id)
 
 
+def give_back(session: Session, owner: str) -> None:
+    """Give all jobs of an owner back, untried: it is to end, and not by their fault."""
+    held = session.scalars(select(Job.id).where(Job.owner == owner, Job.state == "running"))
+    release(session, owner, list(held))
+
+
 def put_off(session: Session, owner: str, job: str, error: str, tries: int, seconds: float) -> None:
     """Have a job that could not be done for now tried later, with the reason; fail it after its last try.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from multiprocessing.synchronize import BoundedSemaphore
 from types import FrameType
@@ -25,6 +26,7 @@ from atypia.service.work.worker import Worker
 POLL_SECONDS = 0.5
 PAUSE_SECONDS = 2.0
 GIVE_WAY_SECONDS = 1.0
+GIVE_BACK_SECONDS = 2.0
 FAILED = 71
 """The exit code of a worker that met what it should not."""
 _log = structlog.get_logger("atypia.worker")
@@ -58,7 +60,7 @@ def _run(task: Task, wake: BoundedSemaphore) -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which tells the supervisor too
-    threading.Thread(target=_watch, args=(task.parent,), daemon=True).start()
+    threading.Thread(target=_watch, args=(task.parent, worker), daemon=True).start()
     _make_ready(worker, store)
     _look_alike(worker, store, home, task.settings)
     while not worker.stop.is_set():
@@ -76,17 +78,24 @@ def _once(worker: Worker) -> int:
         return worker.once()
     except (SQLAlchemyError, AtypiaError, OSError) as error:
         _log.error("nothing taken", error=type(error).__name__)
-        worker.stop.wait(PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS)  # not by `stop`, whose lock its signal's handler would wait for
         return 0
     except Exception as error:
         _log.error("worker failed", error=type(error).__name__, where=place_of(error.__traceback__))
         raise SystemExit(FAILED) from None
 
 
-def _watch(parent: int) -> None:
-    """End at once where the supervisor is gone: another server may take up the jobs."""
+def _watch(parent: int, worker: Worker) -> None:
+    """End at once where the supervisor is gone: another server may take up the jobs.
+
+    That it went was no fault of theirs, and is not counted as a try.
+    """
     while os.getppid() == parent:
         threading.Event().wait(1.0)
+    worker.stop.set()
+    giving = threading.Thread(target=worker.give_all_back, daemon=True)
+    giving.start()
+    giving.join(GIVE_BACK_SECONDS)
     os._exit(0)
 
 

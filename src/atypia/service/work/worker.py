@@ -89,6 +89,11 @@ class Worker:
         finally:
             self.idle.set()
 
+    def give_all_back(self) -> None:
+        """Give back all that this worker holds, untried, from whatever thread; what it finds counts no more."""
+        with suppress(SQLAlchemyError, AtypiaError, OSError), self._store.write() as session:
+            queue.give_back(session, self.owner)
+
     def _give_back_owed(self) -> None:
         """Give back what could not be given back when it went wrong, as where the database was full."""
         if self._owed:
@@ -213,6 +218,7 @@ class Worker:
             outcome.failed = error
             for place in places:
                 self._home.discard(place)
+            return []
         return places
 
     def _ended(self, session: Session, outcomes: Iterable[Outcome]) -> set[str]:
