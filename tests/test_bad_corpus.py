@@ -130,6 +130,28 @@ def test_no_name_is_markup_on_the_page_of_an_audit(atypia: Any, corpus: Any, tmp
     assert html.escape("<script>alert(1)<.png") in page
 
 
+def test_a_fit_leaves_out_what_cannot_be_read(atypia: Any, corpus: Any, tmp_path: Path) -> None:
+    """Bad files of each format and fault, and what waits for ever or has no end, among healthy scans."""
+    healthy, chosen, bad = tmp_path / "healthy", {}, 0
+    healthy.mkdir()
+    for number, head in enumerate([*corpus.heads, *corpus.heads[:, :, ::-1]]):
+        Image.fromarray(head).save(healthy / f"good-{number}.png")
+    for case in corpus.of("scans"):
+        if case.told == "unreadable" and case.fault != "odd name":
+            chosen.setdefault((case.format, case.fault), case)
+    for bad, case in enumerate(chosen.values(), 1):
+        name = f"bad-{bad}{''.join(Path(case.place).suffixes[-2:])}"
+        (healthy / name).symlink_to(corpus.scans / case.place)
+    words = ("--detector", "intensity", "--size", 64, "--no-fitness-check")
+    outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *words)
+    assert outcome.code == 1, outcome.err
+    assert bad >= 25
+    assert f"left out: {bad - 10} more" in outcome.err
+    counts = re.match(r"learned from (\d+) healthy scans, calibrated on (\d+) others", outcome.out)
+    assert counts is not None
+    assert sum(map(int, counts.groups())) == 24
+
+
 def test_p_values_of_all_of_it_are_monitored(atypia: Any, judged: Any, tmp_path: Path) -> None:
     outcome = atypia("monitor", judged[1] / "findings.csv", "-o", tmp_path / "out")
     assert outcome.code in (0, 1)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from atypia import destination
-from atypia.destination import LOCK, claim_file, claim_folder, clear, held, replacing
+from atypia.destination import LOCK, claim_file, claim_folder, clear, held, held_file, replacing
 from atypia.errors import OutputError
 
 
@@ -101,6 +101,27 @@ def test_a_held_folder_is_held_by_one_and_then_free(tmp_path):
     with held(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_held_file_is_held_by_one_and_then_free(tmp_path):
+    file, other = tmp_path / "brain.atypia", tmp_path / "other.atypia"
+    with (
+        held_file(file),
+        held_file(other),
+        pytest.raises(OutputError, match=r"brain.atypia: expected a file that .* that process \d+ on .* is"),
+        held_file(file),
+    ):
+        pass
+    with held_file(file):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_lock_of_another_is_not_removed(tmp_path):
+    with held(tmp_path):
+        (tmp_path / LOCK).unlink()
+        (tmp_path / LOCK).write_text("another")
+    assert (tmp_path / LOCK).read_text() == "another"
 
 
 def test_the_lock_of_a_process_that_was_killed_is_void(tmp_path):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from atypia import loading
-from atypia.screener import Screener
+from atypia.screener import Screener, healthy_scans
 
 ROOM = 30 * 4096
 """So many bytes take two or three shards of five."""
@@ -149,21 +149,22 @@ def test_a_signal_ends_it_with_its_code_and_nothing_is_left(
 def test_want_of_memory_is_told_with_what_to_do(place, fit, score, tmp_path, monkeypatch):
     """A fit begins anew; of scoring what is done is kept."""
     run, calls = {"fit": fit, "score": score}[place], []
-    work = Screener._prepared if place == "fit" else Screener.score
+    owner, name = (healthy_scans, "prepare_to_folder") if place == "fit" else (Screener, "score")
+    work = getattr(owner, name)
 
-    def without(self, *given, **named):
-        calls.append(self)
+    def without(*given, **named):
+        calls.append(given)
         if len(calls) == (1 if place == "fit" else 3):
             raise MemoryError
-        return work(self, *given, **named)
+        return work(*given, **named)
 
-    monkeypatch.setattr(Screener, work.__name__, without)
+    monkeypatch.setattr(owner, name, without)
     done = run(tmp_path / "out")
     assert done.code == 4
     assert "atypia: expected memory for this, received none. Give fewer --threads" in done.err
     assert ("10 of 25 scans are done and kept" in done.err) == (place == "score")
     assert not [name for name in content(tmp_path / "out") if not name.startswith(".unfinished")]
-    monkeypatch.setattr(Screener, work.__name__, work)
+    monkeypatch.setattr(owner, name, work)
     assert run(tmp_path / "out").code == 0
 
 

@@ -60,9 +60,12 @@ def sweep(folder: Path, name: str | None = None) -> None:
     What a process of this machine still writes stays, and so does what was touched in the last hour, for
     another machine may be writing it.
     """
-    with suppress(OSError):  # no such folder, or one that may not be changed: what is left there is no matter
-        for path in folder.glob(".*.part" if name is None else f".{glob.escape(name)}.*.part"):
-            pid = path.name.split(".")[-2]
+    left: list[Path] = []
+    with suppress(OSError):  # no such folder, or one that may not be listed: what is left there is no matter
+        left += folder.glob(".*.part" if name is None else f".{glob.escape(name)}.*.part")
+    for path in left:
+        pid = path.name.split(".")[-2]
+        with suppress(OSError):  # another process sweeps it, or it may not be removed
             if pid.isdecimal() and not _lives(int(pid)) and path.stat().st_mtime < time.time() - LEFT_SECONDS:
                 path.unlink()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from atypia.atomic import not_written, sweep
 from atypia.errors import OutputError
@@ -67,38 +67,66 @@ def held(out: Path) -> Iterator[None]:
 
     The lock dies with the process, however that ends. A file system that knows no locks holds none.
     """
-    path = out / LOCK
-    file = _locked(path)
+    with _held(out / LOCK, f"{out}: expected a folder that no other job writes to"):
+        yield
+
+
+@contextmanager
+def held_file(out: Path) -> Iterator[None]:
+    """Do the same for a file that is to be written into a folder that exists, and all beside it."""
+    with _held(out.with_name(f".{out.name}.lock"), f"{out}: expected a file that no other job writes"):
+        yield
+
+
+@contextmanager
+def _held(path: Path, expected: str) -> Iterator[None]:
+    file = _locked(path, expected)
     try:
         yield
     finally:
-        with suppress(OSError):
-            path.unlink()  # while it is held: who has opened it meanwhile sees that it is another's
-        file.close()
+        _unlink(path, file)  # while it is held: who has opened it meanwhile sees that it is another's
+        os.close(file)
+        if sys.platform == "win32":  # nothing that is open can be removed there, nor what another has open
+            with suppress(OSError):
+                path.unlink()
 
 
-def _locked(path: Path) -> IO[str]:
-    """Return the file of the lock, held until it is closed."""
+def _locked(path: Path, expected: str) -> int:
+    """Return the open file of the lock, held until it is closed."""
     while True:
         try:
-            file = path.open("a+", encoding="utf-8")
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise not_written(path, error) from error
-        if lock(file.fileno()) is False:
-            file.seek(0)
-            who = file.read().strip()
-            file.close()
+        if lock(file) is False:
+            os.lseek(file, 0, os.SEEK_SET)
+            who = os.read(file, 200).decode("utf-8", "replace").strip()
+            os.close(file)
             raise OutputError(
-                f"{path.parent}: expected a folder that no other job writes to, received one that "
-                f"{who or 'another process'} is writing to. Wait for it, or name another with -o."
+                f"{expected}, received one that {who or 'another process'} is writing to. Wait for it, or "
+                "name another with -o."
             )
+        if _is_at(path, file):
+            with suppress(OSError):  # of a full disk: it is held, though it does not tell by whom
+                os.ftruncate(file, 0)
+                os.lseek(file, 0, os.SEEK_SET)
+                os.write(file, f"process {os.getpid()} on {platform.node()}".encode())
+            return file
+        os.close(file)  # its holder has removed it: what is locked is no longer what others would open
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Tell whether what is open is what others would open."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except OSError:
+        return False
+
+
+def _unlink(path: Path, file: int) -> None:
+    if _is_at(path, file):
         with suppress(OSError):
-            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-                file.truncate(0)
-                file.write(f"process {os.getpid()} on {platform.node()}")
-                file.flush()
-                return file
-        file.close()  # its holder has removed it: what is locked is no longer what others would open
+            path.unlink()
 
 
 def _remove(path: Path, out: Path) -> None:

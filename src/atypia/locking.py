@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+_FAR = 2**30
+"""Where Windows locks a byte: the same of all, and none that anybody reads, for what is locked cannot be."""
 
 
 def lock(file: int) -> bool | None:
@@ -14,6 +18,7 @@ def lock(file: int) -> bool | None:
         if sys.platform == "win32":
             import msvcrt
 
+            os.lseek(file, _FAR, os.SEEK_SET)
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         else:
             import fcntl

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from atypia import keras_backend
+from atypia.destination import held_file
 from atypia.networks.checkpoint import Checkpoint
 from atypia.reading.collection import Collection, read_collection, write_collection
 from atypia.reading.row import Row
@@ -272,6 +273,14 @@ def test_an_interruption_with_nothing_to_go_on_from_leaves_nothing(atypia, healt
     outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *NEAREST)
     assert (outcome.code, outcome.err.splitlines()[-1]) == (130, "atypia: interrupted.")
     assert not list(tmp_path.iterdir())
+
+
+def test_two_fits_of_one_file_are_not_done_at_once(atypia, healthy, tmp_path, monkeypatch):
+    monkeypatch.setattr(Screener, "fit", lambda *_, **__: pytest.fail("it writes where another one does"))
+    with held_file(tmp_path / "brain.atypia"):
+        outcome = atypia("fit", healthy, "-o", tmp_path / "brain.atypia", *NEAREST)
+    assert outcome.code == 6
+    assert "brain.atypia: expected a file that no other job writes, received one that process" in outcome.err
 
 
 def test_resume_without_a_beginning_says_so(atypia, phantom_table, tmp_path, monkeypatch):

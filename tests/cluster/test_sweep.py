@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 
 import pytest
 
@@ -95,6 +97,33 @@ def test_one_that_fails_costs_itself_alone_and_the_others_are_not_fitted_again(r
     fitted.clear()
     assert [one.code for one in run_sweep(fits, tmp_path, None, None)] == [None, 2]
     assert [words[0] for words in fitted] == ["b"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer here")
+def test_a_fit_ends_with_the_sweep(tmp_path, monkeypatch):
+    """A signal comes while it runs: it is asked to end, and has ended when the sweep goes on to end."""
+    code = (
+        "import pathlib, signal, sys, time\nhere = pathlib.Path(sys.argv[-3])\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (here.write_text('ended'), sys.exit(3)))\n"
+        "here.write_text('began')\ntime.sleep(60)"
+    )
+    note = tmp_path / "note"
+    monkeypatch.setattr(sweep, "_APART", (sys.executable, "-c", code))
+
+    def ask(*_):
+        if note.exists() and note.read_text():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, ask)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            list(run_sweep([Fit((str(note),), tmp_path / "a.atypia")], tmp_path, None, None))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert note.read_text() == "ended"
 
 
 def test_another_recipe_or_another_file_is_fitted_again(recipe, fitted, tmp_path):

@@ -35,6 +35,15 @@ def test_figures_are_those_of_the_scores(found):
     assert (found.normal, found.abnormal, found.groups) == (120, 120, 80)
 
 
+def test_what_is_perfect_is_not_certain():
+    labels = np.arange(40) < 20
+    (row,) = standings({"perfect": labels * 1.0}, labels, [None] * 40, resamples=50).rows
+    assert (row.auroc, row.average_precision, row.sensitivity_at_5) == (1, 1, 1)
+    for low, high in (row.auroc_interval, row.average_precision_interval, row.sensitivity_at_5_interval):
+        assert 0.4 < low < 0.95
+        assert high == 1
+
+
 def test_the_best_stands_first_and_what_no_test_tells_apart_stands_level(found):
     assert [row.place for row in found.rows] == [1, 2, 3]
     assert found.rows[2].name == "fair"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from atypia.errors import BadTable
+from atypia.errors import BadTable, UnreadableScan
+from atypia.reading.collection import read_collection
 from atypia.reading.folder import label_of, read_folder
+from atypia.reading.rows import read_row
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -123,3 +128,56 @@ def test_real_folders(real_data: Path) -> None:
     flair = read_folder(real_data / "lgg-flair")
     assert len(flair) == 2066
     assert all(row.mask for row in flair)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG], ids=["access", "length"])
+@pytest.mark.parametrize("barred", ["closed", "closed.dcm", "closed.nii"])
+def test_a_folder_that_cannot_be_listed_is_one_row(tmp_path, monkeypatch, number, barred):
+    touch(tmp_path, "a.png", f"{barred}/b.png", "open/c.png")
+    _close(monkeypatch, tmp_path / barred, number)
+    rows = read_collection(tmp_path).rows
+    assert sorted(row.name for row in rows) == ["a.png", barred, "open/c.png"]
+    (row,) = (row for row in rows if row.name == barred)
+    with pytest.raises(UnreadableScan, match=os.strerror(number).lower()):
+        read_row(row)
+
+
+def test_a_folder_that_cannot_be_listed_itself_is_told(tmp_path, monkeypatch):
+    touch(tmp_path, "a.png")
+    _close(monkeypatch, tmp_path, errno.EACCES)
+    with pytest.raises(BadTable, match="expected a folder or file that can be read, received: Permission"):
+        read_collection(tmp_path)
+
+
+def test_what_may_not_be_looked_at_is_one_row(tmp_path, monkeypatch):
+    touch(tmp_path, "a.png", "closed/b")
+    is_dir = Path.is_dir
+
+    def refused(self):
+        if self.name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return is_dir(self)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    assert [row.name for row in read_folder(tmp_path)] == ["a.png", "closed/b"]
+
+
+def test_masks_that_cannot_be_listed_are_told(tmp_path, monkeypatch):
+    touch(tmp_path, "scans/a.png", "scans/masks/a.png")
+    _close(monkeypatch, tmp_path / "scans" / "masks", errno.EACCES)
+    aside: list[tuple[str, str]] = []
+    (row,) = read_folder(tmp_path / "scans", aside)
+    assert row.mask is None
+    assert [reason for _, reason in aside] == ["masks that cannot be listed (Permission denied)"]
+
+
+def _close(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int) -> None:
+    """Have a folder not be listed, also by root, who may list all."""
+    listed = Path.iterdir
+
+    def refused(self: Path) -> Iterator[Path]:
+        if self == folder:
+            raise OSError(number, os.strerror(number), str(self))
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", refused)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def test_fingerprints_are_of_the_content_and_not_of_the_name(tmp_path: Path) -> 
 def test_what_is_no_file_or_cannot_be_read_has_no_fingerprint(tmp_path: Path) -> None:
     scan = Scan(np.zeros((3, 3), np.float32), "in memory")
     assert len(fingerprints([scan, Row(tmp_path / "missing", "missing")])) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_and_devices_have_no_fingerprint_and_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    rows = [Row(tmp_path / name, name) for name in ("pipe.png", "zero.png", "x" * 300)]
+    assert len(fingerprints(rows)) == 0
 
 
 def test_a_saved_screener_knows_what_it_learned_from(
@@ -71,8 +80,8 @@ def test_the_slices_of_a_volume_share_its_file(tmp_path, monkeypatch):
     path.write_bytes(b"a volume")
     rows = [Row(path, f"a:ax{n:03}", plane="axial", slice=n) for n in range(5)]
     read = []
-    whole = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda self: read.append(self) or whole(self))
+    whole = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, mode: read.append(self) or whole(self, mode))
     learned = fingerprints(rows)
     assert len(learned) == 1
     assert count_learned(rows, learned) == 5

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from atypia.preparation import Preparation
 from atypia.scan import Scan
-from atypia.screener.prepared_folder import prepare_to_folder, scratch
+from atypia.screener.prepared_folder import prepare_to_folder
 
 PREPARATION = Preparation(size=33)
 
@@ -36,11 +34,3 @@ def test_scans_come_back_in_any_order_and_the_bad_are_left_out(given, tmp_path, 
 def test_nothing_that_can_be_read_is_an_empty_set(tmp_path):
     stored, failed = prepare_to_folder([], PREPARATION, tmp_path, label="reading")
     assert (len(stored), failed) == (0, [])
-
-
-def test_scratch_goes_when_it_is_closed():
-    with scratch() as folder:
-        path = Path(folder)
-        prepare_to_folder([], PREPARATION, path / "train", label="reading")
-        assert list(path.iterdir()) == [path / "train"]
-    assert not path.exists()

@@ -290,6 +290,10 @@ def _raw(corpus: Corpus, heads: Pixels) -> None:
         "all-twice": plain + plain[132:],
         "deflated-bomb": start[: start.index(b"\x02\0\x10\0") + 8 + 22] + bomb,
     }
+    if corpus.bombs:  # it takes seconds to be refused
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        many = packer.compress(b"\x09\0\x10\0LO\0\0" * 8_000_000) + packer.flush()
+        made["deflated-many"] = start[: start.index(b"\x02\0\x10\0") + 8 + 22] + many
     for name, content in made.items():
         corpus.add_series(f"dicom/raw-{name}", {"a.dcm": content}, "dicom", "lying header", EITHER)
 

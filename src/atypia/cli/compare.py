@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -67,16 +67,13 @@ def compare(
     root: Path | None,
     detectors: str,
     tries: tuple[str, ...],
-    encoder: str,
-    weights: Path | None,
     epochs: int | None,
-    size: int,
     split: str,
     allow_leak: bool,
     planes: tuple[str, ...],
     strip: str,
     seed: int,
-    threads: int | None,
+    **common: Any,
 ) -> None:
     """Fit several detectors on the same healthy scans, and rank them on the same others.
 
@@ -93,7 +90,18 @@ def compare(
     from atypia.reading.stripping import check_method
 
     check_method(strip)
-    common = FitChoice(
+    contestants = contestants_of(asked_for(detectors, tries), _in_common(**common), epochs)
+    collection = read_collection(table, root=root, cutting=Cutting(planes, strip))
+    claim_folder(out)
+    asked: dict[str, Any] = {"seed": seed, "split": split, "allow_leak": allow_leak}
+    comparison = compare_all(collection, contestants, out, **asked, command=options.command_line())
+    click.echo(_told(comparison, out))
+    click.get_current_context().exit(1 if comparison.failed else 0)
+
+
+def _in_common(encoder: str, weights: Path | None, size: int, threads: int | None) -> FitChoice:
+    """Return what is the same for all detectors."""
+    return FitChoice(
         detector=None,
         recipe=None,
         settings=(),
@@ -103,27 +111,11 @@ def compare(
         weights=weights,
         rule="mean+std",
         parameter=None,
-        fpr=None,
-        strata=(),
         size=size,
         crop=None,
         threads=threads,
         no_fitness_check=True,
     )
-    contestants = contestants_of(asked_for(detectors, tries), common, epochs)
-    collection = read_collection(table, root=root, cutting=Cutting(planes, strip))
-    claim_folder(out)
-    comparison = compare_all(
-        collection,
-        contestants,
-        out,
-        seed=seed,
-        split=split,
-        allow_leak=allow_leak,
-        command=options.command_line(),
-    )
-    click.echo(_told(comparison, out))
-    click.get_current_context().exit(1 if comparison.failed else 0)
 
 
 def _told(comparison: Comparison, out: Path) -> str:

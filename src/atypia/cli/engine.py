@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 LOCAL, RAY = "local", "ray"
+ENGINE = ("engine", "address", "workers", "cpus_per_worker", "gpus_per_worker")
+"""The names of these options."""
 
 
 def engine(what: str) -> Callable[[Command], Command]:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,7 @@ from atypia.cli import options
 from atypia.cli import sweep as sweeping
 from atypia.cli.aside import tell_aside
 from atypia.cli.choice import NAMES, FitChoice
-from atypia.cli.engine import engine
+from atypia.cli.engine import ENGINE, engine
 from atypia.cli.fit_scans import refuse_leaks, refuse_tumours, validation_rows, with_groups
 from atypia.cli.fit_told import tell
 from atypia.cli.rule import RULES, strata
@@ -22,6 +22,10 @@ from atypia.cli.settings import recipes_explained, settings_explained
 from atypia.errors import OutputError
 from atypia.networks.recipe import RECIPES
 from atypia.reading.cutting import Cutting
+
+if TYPE_CHECKING:
+    from atypia.reading.collection import Collection
+    from atypia.screener import Screener
 
 
 @click.command(
@@ -158,11 +162,6 @@ def fit(
     allow_leak: bool,
     seed: int,
     sweep: Path | None,
-    engine: str,
-    address: str | None,
-    workers: int | None,
-    cpus_per_worker: int,
-    gpus_per_worker: float,
     **chosen: Any,
 ) -> None:
     """Learn what healthy scans look like, and calibrate on healthy scans that were kept aside.
@@ -173,45 +172,62 @@ def fit(
     groups of scans that name none. A table whose groups stand on several sides is refused. The exit code is 1
     where some scan could not be read and was left out.
     """
-    from atypia.destination import claim_file
-    from atypia.reading.collection import read_collections
     from atypia.reading.stripping import check_method
-    from atypia.recognition.mixture import mixed_note
 
     context = click.get_current_context()
-    where: dict[str, Any] = {
-        "engine": engine,
-        "address": address,
-        "workers": workers,
-        "cpus_per_worker": cpus_per_worker,
-        "gpus_per_worker": gpus_per_worker,
-    }
+    where = {name: chosen.pop(name) for name in ENGINE}
     if sweep is not None:
         context.exit(sweeping.fit_all(context, sweep, chosen["threads"], **where))
     sweeping.refuse_cluster(**where)
     check_method(strip)
     choice = FitChoice(**chosen)
-    collection = read_collections(scans, root=root, cutting=Cutting(planes, strip, volume))
+    collection = _healthy(scans, root, Cutting(planes, strip, volume), out, allow_leak=allow_leak)
+    screener = _learned(choice, collection, out, seed, cluster=cluster, allow_leak=allow_leak)
+    context.exit(1 if tell(screener, out) else 0)
+
+
+def _healthy(
+    scans: tuple[Path, ...], root: Path | None, cutting: Cutting, out: Path, *, allow_leak: bool
+) -> Collection:
+    """List the scans; raise BadTable where not all may be learned from."""
+    from atypia.reading.collection import read_collections
+
+    collection = read_collections(scans, root=root, cutting=cutting)
     tell_aside(collection)
     refuse_tumours(scans, collection, out)
     refuse_leaks(collection, allow=allow_leak)
+    return collection
+
+
+def _learned(
+    choice: FitChoice, collection: Collection, out: Path, seed: int, *, cluster: bool, allow_leak: bool
+) -> Screener:
+    """Fit a Screener and save it."""
+    from atypia.destination import claim_file, held_file
+    from atypia.recognition.mixture import mixed_note
+
     labelled = validation_rows(collection) if choice.validation else None
     screener = choice.screener()
     claim_file(out)
-    click.echo(choice.told(), err=True)
-    if note := mixed_note(collection, seed):
-        click.echo(note, err=True)
-    if cluster:
-        grouped, collection = collection.has_groups, with_groups(collection)
-        if not grouped:
-            refuse_leaks(collection, allow=allow_leak)
-    with _work_folder(out, resume=choice.resume) as work:
-        screener.fit(
-            collection, labelled=labelled, seed=seed, work=work, resume=choice.resume, processes=True
-        )
-        screener.save(out)
-    left_out = tell(screener, out)
-    context.exit(1 if left_out else 0)
+    with held_file(out):
+        click.echo(choice.told(), err=True)
+        if note := mixed_note(collection, seed):
+            click.echo(note, err=True)
+        if cluster:
+            collection = _with_groups(collection, allow_leak=allow_leak)
+        with _work_folder(out, resume=choice.resume) as work:
+            screener.fit(
+                collection, labelled=labelled, seed=seed, work=work, resume=choice.resume, processes=True
+            )
+            screener.save(out)
+    return screener
+
+
+def _with_groups(collection: Collection, *, allow_leak: bool) -> Collection:
+    grouped = with_groups(collection)
+    if not collection.has_groups:
+        refuse_leaks(grouped, allow=allow_leak)
+    return grouped
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from atypia.notice import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from atypia.optimising import Effect, Optimised
+    from atypia.reading.collection import Collection
+    from atypia.screener import Screener
+    from atypia.study import Study
 
 RUNTIMES = ("onnxruntime", "openvino")
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -75,12 +78,10 @@ def optimise(
     out: Path,
     healthy: Path,
     root: Path | None,
-    runtime: str,
-    precision: str,
-    recalibrate: bool,
     labelled: Path | None,
     seed: int,
     threads: int | None,
+    **chosen: Any,
 ) -> None:
     """Write a Screener whose networks run faster, if it still says of healthy scans what the original says.
 
@@ -92,8 +93,6 @@ def optimise(
     for it was measured of the original.
     """
     from atypia.destination import claim_file
-    from atypia.optimising import effect_of, healthy_for
-    from atypia.optimising import optimise as make
     from atypia.reading.collection import read_collection
     from atypia.screener import Screener
     from atypia.study import read_study
@@ -105,16 +104,29 @@ def optimise(
     scans = read_collection(healthy, root=root, cutting=screener.cutting)
     study = None if labelled is None else read_study(labelled, root=root, cutting=screener.cutting)
     claim_file(out)
-    made = make(
-        screener, healthy_for(screener, scans), runtime=runtime, precision=precision, recalibrate=recalibrate
-    )
-    effect = None if study is None else effect_of(screener, made.screener, study.scans, seed=seed)
-    if effect is not None:
-        made.screener.provenance["optimised"]["effect"] = effect.to_dict()
+    made, effect = _made(screener, scans, study, seed, **chosen)
     made.screener.save(out)
+    _tell(made, effect, model, out)
+
+
+def _made(
+    screener: Screener, healthy: Collection, study: Study | None, seed: int, **chosen: Any
+) -> tuple[Optimised, Effect | None]:
+    """Return the optimised Screener and, where there are labelled scans, what it changes of the AUROC."""
+    from atypia.optimising import effect_of, healthy_for
+    from atypia.optimising import optimise as make
+
+    made = make(screener, healthy_for(screener, healthy), **chosen)
+    if study is None:
+        return made, None
+    effect = effect_of(screener, made.screener, study.scans, seed=seed)
+    made.screener.provenance["optimised"]["effect"] = effect.to_dict()
+    return made, effect
+
+
+def _tell(made: Optimised, effect: Effect | None, model: Path, out: Path) -> None:
     sizes = tuple(file.stat().st_size / 1e6 for file in (model, out))
-    lines = [*_told(made), *(() if effect is None else _changed(effect))]
-    click.echo("\n".join(lines))
+    click.echo("\n".join([*_told(made), *(() if effect is None else _changed(effect))]))
     click.echo(f"saved {out} ({sizes[1]:.1f} MB; {model.name} has {sizes[0]:.1f} MB)\n{RESEARCH_USE_ONLY}")
 
 

@@ -124,7 +124,7 @@ class _Prefix:
 
     def _take(self) -> None:
         holder = self._holder()
-        if holder is not None and -SKEW < time.time() - float(str(holder.get("at", 0))) < STALE:
+        if holder is not None and -SKEW < time.time() - _moment(holder) < STALE:
             raise OutputError(self._taken_by(str(holder.get("who", "another process"))))
         try:
             put(self.out / LOCK, self._sign(), new=holder is None)
@@ -167,3 +167,9 @@ class _Prefix:
             f"{address(self.out / name)}: could not be written ({error.strerror or error}). Check the "
             "address, and who may write there, and run the command again."
         )
+
+
+def _moment(holder: dict[str, object]) -> float:
+    """Return when who holds a prefix last told of life; long ago where that is no number."""
+    at = holder.get("at")
+    return float(at) if isinstance(at, int | float) else 0.0

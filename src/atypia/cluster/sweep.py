@@ -15,6 +15,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,12 +26,13 @@ from atypia.atomic import write_whole
 from atypia.cluster.connection import Cluster, joined
 from atypia.cluster.settings import Workers
 from atypia.errors import BadOption
-from atypia.in_order import in_order
+from atypia.parent import PATIENCE
 from atypia.progress import progress
 from atypia.scratch import Scratch
 
 _KEYS = ("defaults", "fit")
 _TOLD = 2000
+_APART = (sys.executable, "-m", "atypia.cli.apart")
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,35 @@ def fit_apart(words: Sequence[str], name: str, folder: str) -> Result:
     """Run `atypia fit` in a process of its own; return its exit code, the end of what it said, the file."""
     with Scratch() as scratch:
         out = Path(scratch, name)
-        command = [sys.executable, "-m", "atypia", "fit", *words, "-o", str(out)]
-        done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        content = out.read_bytes() if done.returncode in (0, 1) and out.is_file() else None
-    return done.returncode, done.stderr.strip()[-_TOLD:], content
+        code, told = _run([*_APART, "fit", *words, "-o", str(out)], folder)
+        content = out.read_bytes() if code in (0, 1) and out.is_file() else None
+    return code, told[-_TOLD:], content
+
+
+def _run(command: Sequence[str], folder: str) -> tuple[int, str]:
+    """Run a command that ends with this process, or where this is left; return its code and what it said."""
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+        ) as process,
+    ):
+        try:
+            code = process.wait()
+        except BaseException:
+            _end(process)
+            raise
+        said.seek(0)
+        return code, said.read().decode("utf-8", "replace").strip()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Have a command end, and put away what it has begun."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _results(
@@ -126,7 +151,7 @@ def _results(
         return [*fit.words, *more], fit.out.name, str(folder.absolute())
 
     if workers is None:
-        yield from in_order(lambda fit: (fit, fit_apart(*given(fit))), fits, workers=1, ahead=1)
+        yield from ((fit, fit_apart(*given(fit))) for fit in fits)  # in this thread: signals reach it
         return
     with joined(workers) as cluster:
         yield from _on_cluster(cluster, fits, workers, given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -78,14 +79,15 @@ class FeatureCache:
         for path in self.folder.rglob("*.*"):  # what a killed process left half written as well
             try:
                 stat = path.stat()
-            except FileNotFoundError:
+            except OSError:
                 continue
             files.append((max(stat.st_atime, stat.st_mtime), stat.st_size, path))
         total = sum(size for _, size, _ in files)
         if total <= self.limit:
             return
         for _, size, path in sorted(files, key=lambda item: item[0]):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # it is gone, or another process reads it where such stays
+                path.unlink()
             total -= size
             if total <= TRIM_TO * self.limit:
                 return
@@ -104,7 +106,7 @@ def _load(path: Path, row: Features) -> bool:
         with path.open("rb") as file:
             found = np.lib.format.read_array(file, allow_pickle=False)
             told = file.read(_SUM_BYTES)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # damaged files draw almost any exception, also for want of memory
         return False
     if found.dtype != np.float16 or found.shape != row.shape or told != _sum(found):
         return False

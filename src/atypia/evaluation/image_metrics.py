@@ -141,7 +141,7 @@ class ImageMetrics:
     def _with(self, sampled: Sampled) -> ImageMetrics:
         judged = self.confusion.abnormal + self.confusion.normal
         share = self.confusion.abnormal / judged if judged else math.nan
-        intervals = {name: _interval(name, value, sampled, share) for name, value in self.figures.items()}
+        intervals = {name: interval_of(name, value, sampled, share) for name, value in self.figures.items()}
         return ImageMetrics(**{**self.__dict__, "intervals": intervals, "degenerate": sampled.degenerate()})
 
 
@@ -164,8 +164,11 @@ def _sample(drawn: GroupBootstrap, ranking: Ranking, verdicts: Verdicts) -> Samp
     return drawn.sample(measure)
 
 
-def _interval(name: str, value: float, sampled: Sampled, abnormal_share: float) -> Interval:
-    """Return the interval from the resamples; for 0 and 1, which they only repeat, that of so many groups."""
+def interval_of(name: str, value: float, sampled: Sampled, abnormal_share: float) -> Interval:
+    """Return the 95 % interval of a figure out of NEEDS from its resamples; NaN where there is none.
+
+    For 0 and 1, which they only repeat, it is that of so many groups. `abnormal_share` is that of the scans.
+    """
     if math.isnan(value):
         return NOWHERE
     found = sampled.interval(name, needs=NEEDS[name])

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from atypia.errors import BadOption
 from atypia.evaluation.delong import delong
+from atypia.evaluation.image_metrics import interval_of
 from atypia.evaluation.intervals import Interval
 from atypia.evaluation.resampling import RESAMPLES, Floats, GroupBootstrap, Sampled
 from atypia.evaluation.weighted import Ranking, sensitivity_name
@@ -23,6 +24,7 @@ LEVEL = 0.05
 class Standing:
     """One contestant on the scans common to all, with 95 % intervals by bootstrap over groups.
 
+    Those of figures of 0 and 1, which every resample repeats, are by the number of groups.
     `place` is 1 for the highest AUROC. `level` is True where a test was made and does not tell it from the
     first contestant.
     """
@@ -109,21 +111,25 @@ def standings(
     tested = [name for name in order if name not in trivial or name in best]
     pairs = _pairs(tested, columns, abnormal, figures, sampled)
     level = {pair.second for pair in pairs if pair.first == order[0] and pair.adjusted >= LEVEL}
+    counts = int((~abnormal).sum()), int(abnormal.sum())
+
+    def interval(name: str, figure: str) -> Interval:
+        return interval_of(figure, figures[name][figure], sampled[name], counts[1] / len(abnormal))
+
     rows = tuple(
         Standing(
             name=name,
             place=place,
             auroc=figures[name]["auroc"],
-            auroc_interval=sampled[name].interval("auroc"),
+            auroc_interval=interval(name, "auroc"),
             average_precision=figures[name]["average_precision"],
-            average_precision_interval=sampled[name].interval("average_precision"),
+            average_precision_interval=interval(name, "average_precision"),
             sensitivity_at_5=figures[name][SENSITIVITY],
-            sensitivity_at_5_interval=sampled[name].interval(SENSITIVITY),
+            sensitivity_at_5_interval=interval(name, SENSITIVITY),
             level=place == 1 or name in level,
         )
         for place, name in enumerate(order, 1)
     )
-    counts = int((~abnormal).sum()), int(abnormal.sum())
     return Standings(rows, pairs, *counts, groups=bootstrap.groups, resamples=resamples)
 
 

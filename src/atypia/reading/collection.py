@@ -79,9 +79,11 @@ def read_collection(source: Path, *, root: Path | None = None, cutting: Cutting 
     says how volumes become slices; by default in the plane of their acquisition.
     Raises BadTable where there is nothing to list or a table is wrong, BadOption where `root` is no folder.
     """
-    if root is not None and not is_remote(root) and not root.is_dir():
-        raise BadOption(f"{root}: expected the folder that a table's paths start from, received no folder.")
     try:
+        if root is not None and not is_remote(root) and not root.is_dir():
+            raise BadOption(
+                f"{root}: expected the folder that a table's paths start from, received no folder."
+            )
         aside: list[tuple[str, str]] = []
         rows = with_slices(_rows(source, root, aside), cutting)
         return Collection(tuple(rows), address(source), tuple(aside))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from atypia.errors import BadTable, UnreadableScan
@@ -56,14 +56,16 @@ def read_folder(folder: Path, aside: list[tuple[str, str]] | None = None) -> lis
     DICOM files, whatever they are called, give a row for each series, named after its folder and its number.
     What is no scan (a localizer, a derived image) is no row; `aside` gains its name and the reason.
     Where a folder holds a DICOMDIR, the series that it names are the scans, and the rest below is set aside.
-    Raises BadTable where there is neither picture nor volume.
+    A folder below this one that cannot be listed, or a path that is too long, is one row: reading that tells.
+    Raises BadTable where there is neither picture nor volume, OSError where this folder cannot be listed.
     """
-    found = list(_pictures(folder))
+    barred: list[Path] = []
+    found = list(_pictures(folder, barred))
     told: list[tuple[str, str]] = [] if aside is None else aside
     indexes = [path for path in found if is_index(path)]
     discs = [row for index in indexes for row in _disc_rows(folder, index, found, told)]
     files = [path for path in found if is_dicom(path)]
-    series = [*discs, *_series_rows(folder, files, told)]
+    series = [*discs, *_series_rows(folder, files, told), *(_row(folder, path, None) for path in barred)]
     pictures = [path for path in found if path not in set(files)] if files else found
     if series and not pictures:
         return series
@@ -89,7 +91,7 @@ def read_folder(folder: Path, aside: list[tuple[str, str]] | None = None) -> lis
             f"{folder}: expected a folder with scans, received {len(others)} volumes of which none is one by "
             "its name or folder, such as masks. Name the files themselves, or list them in a table."
         )
-    apart = cache(_masks_beside)
+    apart = cache(partial(_masks_beside, aside=told))
     rows = [
         _row(folder, picture, masks.get(picture) or apart(picture.parent).get(stem_of(picture)))
         for picture in pictures
@@ -148,18 +150,24 @@ def _is_scan(folder: Path, volume: Path) -> bool:
     return not apart and _NO_SCAN.search(stem_of(volume)) is None
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    """Yield the pictures below a folder, sorted, however deep they lie."""
+def _pictures(folder: Path, barred: list[Path]) -> Iterator[Path]:
+    """Yield the pictures below a folder, sorted, however deep they lie; `barred` gains what none can see."""
     visited: set[tuple[int, int]] = set()
     waiting = [_inside(folder, visited)]
     while waiting:
         entry = next(waiting[-1], None)
         if entry is None:
             waiting.pop()
-        elif entry.is_dir():
-            if entry.name.lower() not in _MASK_FOLDERS:
-                waiting.append(_inside(entry, visited))
-        elif entry.suffix.lower() in PICTURE_SUFFIXES or is_volume(entry):
+            continue
+        try:
+            if entry.is_dir():
+                if entry.name.lower() not in _MASK_FOLDERS:
+                    waiting.append(_inside(entry, visited))
+                continue
+        except OSError:
+            barred.append(entry)
+            continue
+        if entry.suffix.lower() in PICTURE_SUFFIXES or is_volume(entry):
             yield entry
 
 
@@ -172,15 +180,22 @@ def _inside(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
     return iter([entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"])
 
 
-def _masks_beside(folder: Path) -> dict[str, Path]:
-    """Return the masks kept apart for the scans of a folder, by the stem of the scan."""
+def _masks_beside(folder: Path, aside: list[tuple[str, str]]) -> dict[str, Path]:
+    """Return the masks kept apart for the scans of a folder, by the stem of the scan.
+
+    `aside` gains a folder of masks that cannot be listed.
+    """
     places = [place / name for place in (folder.absolute().parent, folder) for name in _MASK_FOLDERS]
     found: dict[str, Path] = {}
     for place in places:
-        if place != folder.absolute() and place.is_dir():
-            for mask in sorted(place.iterdir()):
-                if mask.suffix.lower() in PICTURE_SUFFIXES or is_volume(mask):
-                    found[stem_of(mask).removesuffix("_mask")] = mask
+        try:
+            masks = sorted(place.iterdir()) if place != folder.absolute() and place.is_dir() else []
+        except OSError as error:
+            aside.append((as_text(place), f"masks that cannot be listed ({error.strerror})"))
+            continue
+        for mask in masks:
+            if mask.suffix.lower() in PICTURE_SUFFIXES or is_volume(mask):
+                found[stem_of(mask).removesuffix("_mask")] = mask
     return found
 
 

@@ -10,7 +10,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from atypia.errors import UnreadableScan
-from atypia.reading.picture import check_size, open_picture
+from atypia.reading.picture import check_regular, check_size, open_picture
 
 _COLOUR_SIDE = 64
 
@@ -34,6 +34,7 @@ def read_header(path: Path) -> Header:
 
     Raises UnreadableScan for whatever is no sound picture.
     """
+    check_regular(path, "a picture")
     try:
         with path.open("rb") as file:
             picture = open_picture(path, file)

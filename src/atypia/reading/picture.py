@@ -122,9 +122,21 @@ def check_regular(path: Path, expected: str) -> None:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         raise UnreadableScan(path, expected, *reason(error)) from error
+    if stat.S_ISDIR(mode):
+        _demand_list(path)
+        raise UnreadableScan(path, expected, "a folder")
     if not stat.S_ISREG(mode):
-        received = "a folder" if stat.S_ISDIR(mode) else "something that is no file"
-        raise UnreadableScan(path, expected, received)
+        raise UnreadableScan(path, expected, "something that is no file")
+
+
+def _demand_list(folder: Path) -> None:
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        told = os.strerror(error.errno or 0).lower()
+        raise UnreadableScan(
+            folder, "a folder that can be listed", told, "Check who may read it, and how long its path is."
+        ) from error
 
 
 def reason(error: Exception) -> tuple[str, str]:

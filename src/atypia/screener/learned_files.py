@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +41,13 @@ def _fingerprint(path: Path | None) -> int | None:
     if path is None:
         return None
     try:
-        content = path.read_bytes()
-    except OSError:
+        if not path.is_file():  # a pipe would be waited for, and a device may have no end
+            return None
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=8))
+    except (OSError, ValueError):
         return None
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+    return int.from_bytes(found.digest(), "big")
 
 
 def checked(values: NDArray[np.generic]) -> Fingerprints:

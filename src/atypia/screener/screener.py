@@ -8,10 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import numpy as np
-
 from atypia.artefact import Artefact, read_artefact, write_artefact
-from atypia.copies import is_cluster
 from atypia.detectors import DETECTORS, Batch, Detector, FitContext, Scores, State
 from atypia.errors import AtypiaError, BadOption, CorruptArtefact
 from atypia.fitness import Fitness
@@ -29,10 +26,11 @@ from atypia.screener.calibration import BATCH, calibrate, rehearse
 from atypia.screener.fit_report import FitReport
 from atypia.screener.fitness_parts import packed, reasons, unpacked
 from atypia.screener.healthy_map import HealthyMap
+from atypia.screener.healthy_scans import HealthyScans
 from atypia.screener.judging import Judge, Judged
 from atypia.screener.learned_files import LEARNED_FILES, NONE, Fingerprints, checked, fingerprints
 from atypia.screener.origin import are_apart, check_strata, planes_of, strip_of, volume_of
-from atypia.screener.parting import Items, Scans, demand_enough, part_scans
+from atypia.screener.parting import Scans, part_scans
 from atypia.screener.position_scale import PositionScale, unplaced
 from atypia.screener.prepared_folder import PreparedFolder, prepare_to_folder
 from atypia.screener.provenance import provenance_of, without_times
@@ -107,54 +105,55 @@ class Screener:
         train, held_out = part_scans(scans, calibration, seed)
         with Scratch() as temporary:
             folder = work or Path(temporary)
-            learned, lost = self._prepared(train, folder / "train", "reading healthy scans")
-            # Scored just as scans are in use, so kept just as they are; to learn from, float16 is enough.
-            aside, lost_aside = self._prepared(
-                held_out, folder / "aside", "reading those kept aside", np.float32
-            )
-            failed = [*lost, *lost_aside]
-            demand_enough(len(learned), len(aside), failed)
-            lost_sources = {id(item.source) for item in lost_aside}
-            sources = [item for item in held_out if id(item) not in lost_sources]
-            positions, by_position = aside.positions, self.by_position
-            rehearse(self.rule, self.parameter, sources, self.strata, positions, by_position)
-            apart = are_apart(train, held_out)
-            fitness = Fitness.learn(learned, aside, seed=seed, apart=apart) if self.fitness else None
-            lost_learned = {id(item.source) for item in lost}
-            groups = tuple(item.group for item in train if id(item) not in lost_learned)
-            context = FitContext(folder, seed, resume, self._labelled(labelled, folder), groups, processes)
-            self.detector.fit(learned, context)
-            threshold, healthy_map, self.position_scale_ = calibrate(
-                self.detector,
-                aside,
-                self.rule,
-                self.parameter,
-                sources=sources,
-                strata=self.strata,
-                positions=positions,
-                by_position=by_position,
-            )
-        names = tuple((item.name, str(item.error)) for item in failed)
-        self.report_ = FitReport(
-            len(learned), len(aside), names, unplaced(self.by_position, positions, sources)
-        )
-        self.threshold_, self.healthy_map_, self.fitness_ = threshold, healthy_map, fitness
-        self.planes_, self.strip_, self.volume_ = planes_of(train), strip_of(train), volume_of(train)
-        grouped = any(item.group is not None and not is_cluster(item.group) for item in train)
-        self.provenance, self.records = provenance_of(self.report_, grouped=grouped, seed=seed), {}
-        self.learned_files_ = fingerprints([*train, *held_out])
+            healthy = HealthyScans.read(train, held_out, self.preparation, folder)
+            by = (self.strata, healthy.aside.positions, self.by_position)
+            rehearse(self.rule, self.parameter, healthy.sources, *by)
+            fitness = self._learned_fitness(healthy, seed)
+            of_labelled = self._labelled(labelled, folder)
+            context = FitContext(folder, seed, resume, of_labelled, healthy.groups, processes)
+            self.detector.fit(healthy.learned, context)
+            self._calibrate(healthy)
+        self.fitness_ = fitness
+        self._note(healthy, seed)
         return self
+
+    def _learned_fitness(self, healthy: HealthyScans, seed: int) -> Fitness | None:
+        if not self.fitness:
+            return None
+        apart = are_apart(healthy.train, healthy.held_out)
+        return Fitness.learn(healthy.learned, healthy.aside, seed=seed, apart=apart)
+
+    def _calibrate(self, healthy: HealthyScans) -> None:
+        """Learn the threshold, and what maps are like, from the healthy scans kept aside."""
+        self.threshold_, self.healthy_map_, self.position_scale_ = calibrate(
+            self.detector,
+            healthy.aside,
+            self.rule,
+            self.parameter,
+            sources=healthy.sources,
+            strata=self.strata,
+            positions=healthy.aside.positions,
+            by_position=self.by_position,
+        )
+
+    def _note(self, healthy: HealthyScans, seed: int) -> None:
+        """Note what was learned from, and how that was read."""
+        names = tuple((item.name, str(item.error)) for item in healthy.failed)
+        why_unplaced = unplaced(self.by_position, healthy.aside.positions, healthy.sources)
+        self.report_ = FitReport(len(healthy.learned), len(healthy.aside), names, why_unplaced)
+        train = healthy.train
+        self.planes_, self.strip_, self.volume_ = planes_of(train), strip_of(train), volume_of(train)
+        self.provenance = provenance_of(self.report_, grouped=healthy.grouped, seed=seed)
+        self.records = {}
+        self.learned_files_ = fingerprints([*train, *healthy.held_out])
 
     def _labelled(self, collection: Collection | None, folder: Path) -> PreparedFolder | None:
         if collection is None or not len(collection):
             return None
-        prepared, _ = self._prepared(collection.rows, folder / "labelled", "reading the validation set")
+        prepared, _ = prepare_to_folder(
+            collection.rows, self.preparation, folder / "labelled", label="reading the validation set"
+        )
         return prepared if len(prepared) else None
-
-    def _prepared(
-        self, items: Items, folder: Path, label: str, kind: type[np.floating[Any]] = np.float16
-    ) -> tuple[PreparedFolder, list[Loaded]]:
-        return prepare_to_folder(items, self.preparation, folder, label=label, kind=kind)
 
     def score(
         self,

@@ -104,6 +104,13 @@ def test_packages_are_chosen_by_the_syntax() -> None:
 
 def bomb(path: Path, unpacked: int) -> Path:
     """A file in the deflated transfer syntax whose data set unpacks to so many bytes."""
+    # One element of group 9 with a text of blanks, as long as it takes.
+    head = b"\x09\0\x10\0UN\0\0" + unpacked.to_bytes(4, "little")
+    return deflated(path, head, *(bytes(2**20) for _ in range(unpacked // 2**20)))
+
+
+def deflated(path: Path, *unpacked: bytes) -> Path:
+    """A file in the deflated transfer syntax with these bytes for a data set."""
     data = pydicom.Dataset()
     data.file_meta = pydicom.dataset.FileMetaDataset()
     data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
@@ -112,14 +119,9 @@ def bomb(path: Path, unpacked: int) -> Path:
     data.Modality = "MR"
     pydicom.dcmwrite(path, data, enforce_file_format=True)
     whole = path.read_bytes()
-    packer, pieces = (
-        zlib.compressobj(9, wbits=-zlib.MAX_WBITS),
-        [whole[: whole.rindex(b"1.2.840.10008.1.2.1.99") + 22]],
-    )
-    # One element of group 9 with a text of blanks, as long as it takes.
-    pieces.append(packer.compress(b"\x09\0\x10\0UN\0\0" + unpacked.to_bytes(4, "little")))
-    pieces += [packer.compress(bytes(2**20)) for _ in range(unpacked // 2**20)]
-    path.write_bytes(b"".join([*pieces, packer.flush()]))
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    head = whole[: whole.rindex(b"1.2.840.10008.1.2.1.99") + 22]
+    path.write_bytes(b"".join([head, *map(packer.compress, unpacked), packer.flush()]))
     return path
 
 
@@ -129,6 +131,36 @@ def test_a_deflated_bomb_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr("pydicom.dcmread", lambda *_, **__: pytest.fail("the bomb was read"))
     (series,) = read_series(tmp_path)
     assert "bytes in a deflated data set, received more" in str(series.error)
+
+
+EMPTY = b"\x09\0\x10\0LO\0\0"
+ITEM, ENDLESS = b"\xfe\xff\x00\xe0", b"\xff\xff\xff\xff"
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"",
+        b"\x09\0\x10\0SQ\0\0" + ENDLESS + ITEM + ENDLESS,
+        b"\x09\0\x10\0UN\0\0" + ENDLESS + ITEM + ENDLESS,
+        b"\x09\0\x10\0SQ\0\0" + ENDLESS + 50 * (ITEM + bytes(4)),
+        b"\x09\0\x10\0SQ\0\0" + (408).to_bytes(4, "little") + ITEM + (400).to_bytes(4, "little"),
+    ],
+    ids=[
+        "elements",
+        "in a sequence",
+        "in a sequence of unknown type",
+        "empty items",
+        "in a sequence of a length",
+    ],
+)
+def test_a_deflated_data_set_of_too_many_elements_is_not_parsed(begin, tmp_path, monkeypatch):
+    monkeypatch.setattr("atypia.reading.dicom.deflated._ALWAYS_ELEMENTS", 20)
+    deflated(tmp_path / "many.dcm", begin, EMPTY * 50)
+    monkeypatch.setattr("atypia.reading.dicom.deflated._BYTES_AN_ELEMENT", 100)
+    monkeypatch.setattr("pydicom.dcmread", lambda *_, **__: pytest.fail("it was parsed"))
+    (series,) = read_series(tmp_path)
+    assert "at most 20 elements in a deflated data set, received more" in str(series.error)
 
 
 def test_a_header_that_tells_of_more_than_a_file_can_hold_is_refused(tmp_path, write_series):

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
 from atypia.errors import UnreadableScan
+from atypia.reading.dicom.deflated import refuse_bomb
 from atypia.reading.nifti import is_nifti
 from atypia.reading.picture import PICTURE_SUFFIXES, check_regular
 from atypia.reading.quiet import no_warnings
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 _MAGIC, _MAGIC_AT = b"DICM", 128
-_ABOUT_FILE = 2
-_DEFLATED, _LOOKED_AT = b"1.2.840.10008.1.2.1.99", 2**20
-_ALWAYS_UNPACKED, _UNPACKED_A_BYTE = 2**26, 64
 _KIND = "a DICOM file"
 FINITE, FARTHEST = sys.float_info.max, 1e30
 """All numbers, and places and sizes in mm, three of which may still be multiplied."""
@@ -53,7 +50,7 @@ def open_dataset(path: Path, *, pixels: bool) -> Any:
     check_regular(path, _KIND)
     try:
         with no_warnings():
-            _refuse_bomb(path)
+            refuse_bomb(path)
             data = pydicom.dcmread(os.fspath(path), stop_before_pixels=not pixels, force=not _has_magic(path))
             # A DICOMDIR says what it is in the information about the file alone.
             if "SOPClassUID" not in data and "MediaStorageSOPClassUID" not in data.file_meta:
@@ -79,32 +76,6 @@ def _has_magic(path: Path) -> bool:
     with path.open("rb") as file:
         magic = file.read(_MAGIC_AT + len(_MAGIC)).endswith(_MAGIC)
     return magic or path.suffix.lower() not in DICOM_SUFFIXES
-
-
-def _refuse_bomb(path: Path) -> None:
-    """Raise UnreadableScan for a deflated data set that grows beyond measure: pydicom would unpack it all."""
-    from pydicom.filereader import read_dataset, read_preamble
-
-    with path.open("rb") as file:
-        if _DEFLATED not in file.read(_LOOKED_AT):
-            return
-        file.seek(0)
-        read_preamble(file, force=True)
-        read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != _ABOUT_FILE)
-        size = os.fstat(file.fileno()).st_size
-        left = most = max(_ALWAYS_UNPACKED, _UNPACKED_A_BYTE * size)
-        unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
-        for piece in iter(lambda: file.read(2**16), b""):
-            while piece and left > 0:
-                left -= len(unpacking.decompress(piece, 2**20))
-                piece = unpacking.unconsumed_tail
-        if left <= 0:
-            raise UnreadableScan(
-                path,
-                f"at most {most:,} bytes in a deflated data set",
-                "more",
-                "Such a size is a damaged file, or one made to exhaust memory.",
-            )
 
 
 def _damaged(path: Path) -> UnreadableScan:
