@@ -1,6 +1,8 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { gzipSync } from "node:zlib";
 import { toError, unpacked } from "../src/api/client";
+import { connect, disconnect } from "../src/api/events";
+import { followJobs, jobs } from "../src/state/jobs";
 import { isField } from "../src/state/keys";
 import { forget, name, nameOf } from "../src/state/names";
 import { givesOne, inLimits, leftOut, mayBeScan, refusedPlace, sentName, waitFor } from "../src/state/uploads";
@@ -29,6 +31,35 @@ describe("names of files", () => {
     expect(nameOf({ job: "bad", index: 0, label: "label" })).toBe("label");
     localStorage.setItem("atypia.names.worse", "[1, ");
     expect(nameOf({ job: "worse", index: 0, label: "label" })).toBe("label");
+  });
+});
+
+describe("what the server tells of jobs", () => {
+  const told: Record<string, (event: { data: string }) => void> = {};
+  class Source {
+    addEventListener(kind: string, then: (event: { data: string }) => void) {
+      told[kind] = then;
+    }
+    close() {}
+  }
+
+  beforeEach(() => {
+    vi.stubGlobal("EventSource", Source);
+    vi.stubGlobal("fetch", () => Promise.reject(new Error("no server")));
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("leaves no line, and no name, of one that was deleted", () => {
+    const stop = followJobs();
+    connect();
+    name("job1", ["a.png"]);
+    told.job!({ data: JSON.stringify({ id: "job1", state: "running", done: 0, total: 1, findings: {} }) });
+    expect(jobs.value.map((job) => job.id)).toEqual(["job1"]);
+    for (const id of ["job1", "job2"]) told.job!({ data: JSON.stringify({ id, job: id, deleted: true }) });
+    expect(jobs.value).toEqual([]);
+    expect(nameOf({ job: "job1", index: 0, label: "label" })).toBe("label");
+    disconnect();
+    stop();
   });
 });
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -16,10 +18,13 @@ from atypia.cli.main import commands
 from atypia.destination import held
 from atypia.service import forgetting
 from atypia.service.forgetting import Amount, Chosen
+from atypia.service.home import Home
 from atypia.service.intake import accept, job_of_study
 from atypia.service.node.instance import examine
 from atypia.service.node.recording import Recorder
-from atypia.service.store import events, queue
+from atypia.service.settings import Settings
+from atypia.service.store import events, queue, screeners
+from atypia.service.store.database import Store
 from atypia.service.store.models import Audit, Delivery, Event, Feedback, File, Finding, Job, Study, now
 from atypia.service.work.worker import Worker
 from tests.service.test_planted import NAME, STUDY, has_planted, instance, picture
@@ -32,10 +37,17 @@ def settings(settings):
     return replace(settings, keep_names=True)
 
 
-@pytest.fixture
-def study(settings, home, store, screener, draw_heads) -> str:
-    """A study that was received and judged, with results, feedback, a delivery and files of it."""
-    assert screener.default
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory, screener_file, described, draw_heads) -> tuple[Path, str]:
+    """A data folder with a study that was judged, with results, feedback, a delivery and files of it."""
+    home = Home(tmp_path_factory.mktemp("judged") / "data")
+    home.make()
+    settings = Settings(data=home.path, workers=1, threads=1, keep_names=True)
+    store = Store(None, home)
+    store.migrate()
+    sha256 = screeners.keep(home, screener_file)
+    with store.write() as session:
+        screeners.register(session, sha256, described, name="quick", size=screener_file.stat().st_size)
     recorder, heads = Recorder(store, home, settings.node), draw_heads(5, size=32)[0]
     received = []
     for index, head in enumerate(heads):
@@ -53,9 +65,18 @@ def study(settings, home, store, screener, draw_heads) -> str:
         session.add(Feedback(finding=finding.id, label="healthy", note=NAME, by="Zebrowski"))
         told = {"job": job.id, "finding": finding.id, "study": row.id, "file": "dicom/seg.dcm"}
         session.add(Delivery(peer="Zebrowski", state="sent", error=NAME, **told))
-        row.error = NAME
+        session.get_one(Study, row.id).error = NAME
         events.emit(session, "study", row.id)
-    return row.id
+    store.close()
+    return home.path, row.id
+
+
+@pytest.fixture
+def study(judged, home) -> str:
+    """That study, in a data folder of its own; asked for before the store of that folder."""
+    folder, study = judged
+    shutil.copytree(folder, home.path, dirs_exist_ok=True)
+    return study
 
 
 def upload(settings, home, store, screener, *contents: bytes) -> str:
@@ -87,7 +108,7 @@ def forget(home, *words: object) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["while it runs", "when it has ended"])
-def test_no_byte_of_it_is_left(settings, home, store, screener, study, head_png, running):
+def test_no_byte_of_it_is_left(study, settings, home, store, screener, head_png, running):
     one, other = picture(head_png, 1), picture(head_png, 2)
     job = upload(settings, home, store, screener, one, other)
     stays = upload(settings, home, store, screener, head_png(3), head_png(4))
@@ -138,7 +159,7 @@ def queue_is_sound(store) -> bool:
         return session.connection().exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
-def test_a_study_is_named_in_many_ways(settings, home, store, screener, study, head_png):
+def test_a_study_is_named_in_many_ways(study, settings, home, store, screener, head_png):
     content = head_png(9)
     job = upload(settings, home, store, screener, content)
     with store.session() as session:
@@ -169,8 +190,6 @@ def test_a_folder_that_is_none_is_not_made(tmp_path):
 
 
 def test_what_is_old_and_has_ended_is_forgotten(any_store, home, settings, described):
-    from atypia.service.store import screeners
-
     store, long_ago = any_store, now() - timedelta(days=40)
     with store.write() as session:
         row = screeners.register(session, "0" * 64, described, name="quick", size=1)
@@ -213,7 +232,7 @@ def test_a_job_under_way_is_cancelled_and_what_its_worker_finds_counts_no_more(
     assert not list(home.all_findings.iterdir())
 
 
-def test_the_api_forgets_a_study_whole(settings, home, store, study):
+def test_the_api_forgets_a_study_whole(study, settings, home, store):
     from atypia.service.api.app import create_app
     from tests.service.api.conftest import BASE, TestClient
 

@@ -53,3 +53,9 @@ def test_what_was_given_up_before_its_turn_is_not_done(pool):
     go.set()
     kept.result(10)
     assert done == ["kept"]
+
+
+def test_one_who_gives_too_little_leaves_nobody_waiting(pool):
+    together = Together(pool, lambda _things: [])
+    with pytest.raises(ValueError, match="shorter"):
+        together.submit("thing").result(10)

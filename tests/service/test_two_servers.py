@@ -18,7 +18,7 @@ from atypia.service.store.models import File, Finding, Job
 from atypia.service.work.order import clear_away
 from atypia.service.work.worker import Worker
 
-JOBS, LEASE = 120, 1.0
+JOBS, LEASE = 60, 1.0
 OTHER = """
 import sys
 from pathlib import Path

@@ -7,6 +7,8 @@ import type { FindingRow, Job } from "./types";
 export interface Listener {
   job?: (job: Job) => void;
   finding?: (row: FindingRow) => void;
+  /** A job, with all that was found of it, or a finding was deleted. */
+  gone?: (id: string) => void;
   /** A Screener was added, changed or taken away; with a new threshold its findings were decided again. */
   screener?: () => void;
   /** A study came, or a result went out or did not. */
@@ -86,14 +88,15 @@ function reset(): void {
 }
 
 function tell(kind: "job" | "finding", event: MessageEvent<string>): void {
-  let data: unknown;
+  let data: { id: string; deleted?: boolean };
   try {
     data = JSON.parse(event.data);
   } catch {
     return;
   }
   for (const listener of listeners) {
-    if (kind === "job") listener.job?.(data as Job);
+    if (data.deleted) listener.gone?.(data.id);
+    else if (kind === "job") listener.job?.(data as Job);
     else listener.finding?.(data as FindingRow);
   }
 }

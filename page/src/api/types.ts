@@ -20,6 +20,8 @@ export interface About {
   auth: { required: boolean; kinds: string[]; user: User | null };
   keeps_names?: boolean;
   path_jobs?: boolean;
+  /** Whether a Screener judges only where its file is signed by the key of this server. */
+  requires_signature?: boolean;
   node: { ae_title: string; port: number } | null;
 }
 

@@ -1,9 +1,9 @@
 /** Uploads on their way and jobs at work. */
 
 import type { Job } from "../api/types";
-import { failed, removeJob, running } from "../state/jobs";
+import { failed, judgeAgain, removeJob, running } from "../state/jobs";
 import { nameOfJob } from "../state/names";
-import { mayRead } from "../state/session";
+import { mayManage, mayRead } from "../state/session";
 import { fail } from "../state/toasts";
 import { drop, dropAll, retry, uploads, type Upload } from "../state/uploads";
 import { plural, size, STATES } from "../words";
@@ -85,7 +85,12 @@ function JobLine({ job }: { job: Job }) {
       {job.state !== "failed" && (
         <progress max={known ? job.total! : 1} {...(known ? { value: job.done } : {})} aria-label="Judged" />
       )}
-      {mayRead.value && (
+      {job.state === "failed" && mayRead.value && (
+        <button type="button" class="button small" onClick={() => void judgeAgain(job.id).catch(fail)}>
+          Judge again
+        </button>
+      )}
+      {(job.state === "failed" ? mayManage : mayRead).value && (
         <button
           type="button"
           class="icon-button"

@@ -6,7 +6,7 @@ import { api } from "../api/client";
 import type { Healthy, Preview, Screener } from "../api/types";
 import { forget } from "../state/findings";
 import { loadScreeners, screeners } from "../state/screeners";
-import { mayManage } from "../state/session";
+import { about, mayManage } from "../state/session";
 import { fail, say } from "../state/toasts";
 import { refresh } from "../state/worklist";
 import { figure, plural, pValue } from "../words";
@@ -48,6 +48,7 @@ export function ThresholdChart({ screener, healthy, score, unusual, threshold, o
     };
   }, [moved, screener]);
 
+  const unsignable = about.value?.requires_signature;
   const retired = screeners.value.some((one) => one.id === screener && one.retired);
   const apply = async () => {
     if (!preview) return;
@@ -83,12 +84,18 @@ export function ThresholdChart({ screener, healthy, score, unusual, threshold, o
             <button type="button" class="button small" onClick={() => setMoved(null)}>
               Put it back
             </button>
-            {mayManage.value && preview && !retired && (
+            {mayManage.value && preview && !retired && !unsignable && (
               <button type="button" class="button small danger" onClick={() => void apply()}>
                 Apply to this Screener
               </button>
             )}
           </p>
+          {mayManage.value && unsignable && (
+            <p class="hint">
+              This server uses signed Screeners alone, and cannot sign: change the threshold with <code>atypia threshold</code>,
+              sign the file with <code>atypia sign</code>, and add it as another Screener.
+            </p>
+          )}
         </div>
       )}
     </div>

@@ -54,6 +54,7 @@ listen({
     if (row.kind === "volume" && isNew && isOwn(row)) arrived(row);
   },
   reset: () => forget(),
+  gone: () => forget(),
   screener: () => forget(),
 });
 

@@ -5,6 +5,7 @@ import { api } from "../api/client";
 import { listen, live } from "../api/events";
 import type { Job, Page } from "../api/types";
 import { plural } from "../words";
+import { forget } from "./names";
 import { say, spoken } from "./toasts";
 import { refresh } from "./worklist";
 
@@ -18,7 +19,7 @@ export const failed = computed(() => jobs.value.filter((job) => job.state === "f
 /** Load the last jobs, and hear of changes from now on. */
 export function followJobs(): () => void {
   void load();
-  const stop = listen({ job: put, reset: () => void load() });
+  const stop = listen({ job: put, gone: takeAway, reset: () => void load() });
   const timer = setInterval(() => {
     if (!live.value && running.value.length > 0) void load(true);
   }, 3000);
@@ -42,8 +43,19 @@ export function put(job: Job): void {
 /** Stop a job that runs, or take away one that has ended with all that came of it. */
 export async function removeJob(id: string): Promise<void> {
   await api(`/jobs/${id}`, { method: "DELETE" });
-  jobs.value = jobs.value.filter((job) => job.id !== id);
+  takeAway(id);
   refresh();
+}
+
+/** Have a job that failed judged again. */
+export async function judgeAgain(id: string): Promise<void> {
+  put(await api<Job>(`/jobs/${id}/retry`, { method: "POST" }));
+}
+
+/** A job that is no more has no line, and what its files were called here is forgotten. */
+function takeAway(id: string): void {
+  forget(id);
+  jobs.value = jobs.value.filter((job) => job.id !== id);
 }
 
 async function load(again = false): Promise<void> {

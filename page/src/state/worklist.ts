@@ -141,6 +141,7 @@ effect(() =>
   listen({
     reset: () => ready.peek() && refresh(),
     screener: () => ready.peek() && refresh(),
+    gone: () => ready.peek() && refresh(),
     finding: (row) => {
       if (rows.peek().some((known) => known.id === row.id)) change(row.id, row);
       else if (ready.peek()) refresh();

@@ -4,9 +4,10 @@ import { api } from "../api/client";
 import { listen } from "../api/events";
 import type { Delivery, Page, Study } from "../api/types";
 import { useEffect, useState } from "preact/hooks";
+import { Confirm } from "../parts/confirm";
 import { useLoaded } from "../parts/loaded";
 import { Failure } from "../parts/states";
-import { about, mayRead } from "../state/session";
+import { about, mayManage, mayRead } from "../state/session";
 import { fail, say } from "../state/toasts";
 import { plural, size, when } from "../words";
 
@@ -105,13 +106,19 @@ function Deliveries() {
 function Studies() {
   const list = useLoaded((signal) => api<Page<Study>>("/studies?limit=100", { signal }), []);
   useEffect(() => listen({ job: list.again, exchange: list.again, reset: list.again }), [list.again]);
+  const [leaving, setLeaving] = useState<Study | null>(null);
+  const forget = (study: Study) =>
+    api(`/studies/${study.id}?whole=true`, { method: "DELETE" })
+      .then(() => say("The study was forgotten, with all that was found of it."))
+      .catch(fail)
+      .then(list.again);
   return (
     <section class="panel" aria-labelledby="studies">
       <h2 id="studies">Studies</h2>
       {list.error && <Failure error={list.error} retry={list.again} />}
       {list.value?.items.length === 0 && <p class="hint">No study has come yet.</p>}
       {list.value && list.value.items.length > 0 && (
-        <Table heads={["Study", "State", "From", "Instances", "Last", ""]} label="Studies">
+        <Table heads={["Study", "State", "From", "Instances", "Last", "", ""]} label="Studies">
           {list.value.items.map((one) => (
             <tr key={one.id}>
               <th scope="row">
@@ -126,9 +133,29 @@ function Studies() {
               <td>
                 <a href={`/?study=${one.id}`}>Findings</a>
               </td>
+              <td>
+                {mayManage.value && (
+                  <button type="button" class="button small danger" onClick={() => setLeaving(one)}>
+                    Forget all of it
+                  </button>
+                )}
+              </td>
             </tr>
           ))}
         </Table>
+      )}
+      {leaving && (
+        <Confirm
+          title={`Forget all of study ${leaving.id.slice(0, 8)}?`}
+          word="Forget all of it"
+          onYes={() => void forget(leaving)}
+          onClose={() => setLeaving(null)}
+        >
+          <p>
+            Its {plural(leaving.instances, "instance")}, its jobs, all that was found of it and all that readers said of that
+            are deleted from this server, and cannot be brought back. What was sent to other systems stays there.
+          </p>
+        </Confirm>
       )}
     </section>
   );

@@ -1,6 +1,6 @@
 /** The reader: one finding in full, with the keyboard to go through all. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import type { Finding, Label, Review } from "../api/types";
 import { Strip } from "../charts/strip";
@@ -48,8 +48,9 @@ export function Reader({ id }: { id: string }) {
     setSelected(null);
     setSlice(null);
     regionsTo.value = 1;
-    lastOpened.value = id;
   }, [id]);
+  // At once with what is drawn: the next key may lead back to the list.
+  useLayoutEffect(() => void (lastOpened.value = id), [id]);
 
   const shownNow = opened?.id === id ? opened : null;
   const around = neighbours(id, shownNow);

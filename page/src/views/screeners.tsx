@@ -5,13 +5,14 @@ import { api } from "../api/client";
 import { listen } from "../api/events";
 import type { Screener } from "../api/types";
 import { Confirm } from "../parts/confirm";
+import { Dialog } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { useLoaded } from "../parts/loaded";
 import { Empty, Failure, Waiting } from "../parts/states";
 import { ThresholdChart } from "../parts/threshold";
 import { go } from "../routing";
 import { healthyOf, loadScreeners, screeners } from "../state/screeners";
-import { mayManage } from "../state/session";
+import { about, mayManage } from "../state/session";
 import { fail, say } from "../state/toasts";
 import { figure, plural, size, when } from "../words";
 
@@ -55,12 +56,18 @@ export function Screeners() {
 function Add() {
   const input = useRef<HTMLInputElement>(null);
   const [busy, setBusy] = useState(false);
-  const chosen = async () => {
+  const [asked, setAsked] = useState(false);
+  const signed = about.value?.requires_signature;
+  const chosen = () => {
     const file = input.current?.files?.[0];
     if (!file || !input.current) return;
     input.current.value = "";
+    void add(file);
+  };
+  const add = async (file: File, signature?: File) => {
     const body = new FormData();
     body.append("file", file, file.name);
+    if (signature) body.append("signature", signature, signature.name);
     setBusy(true);
     try {
       const added = await api<Screener>("/screeners", { method: "POST", body });
@@ -74,11 +81,49 @@ function Add() {
   };
   return (
     <>
-      <input ref={input} type="file" accept=".atypia" hidden onChange={() => void chosen()} />
-      <button type="button" class="button primary" disabled={busy} onClick={() => input.current?.click()}>
+      {!signed && <input ref={input} type="file" accept=".atypia" hidden onChange={chosen} />}
+      <button type="button" class="button primary" disabled={busy} onClick={() => (signed ? setAsked(true) : input.current?.click())}>
         <Icon name="upload" /> {busy ? "Checking…" : "Add a Screener"}
       </button>
+      {asked && <AddSigned onChosen={(file, signature) => void add(file, signature)} onClose={() => setAsked(false)} />}
     </>
+  );
+}
+
+/** Asks for the file of a Screener and for its signature, where the server takes none without. */
+function AddSigned({ onChosen, onClose }: { onChosen: (file: File, signature: File) => void; onClose: () => void }) {
+  const [file, setFile] = useState<File | null>(null);
+  const [signature, setSignature] = useState<File | null>(null);
+  const take = (event: Event) => {
+    event.preventDefault();
+    if (!file || !signature) return;
+    onClose();
+    onChosen(file, signature);
+  };
+  return (
+    <Dialog title="Add a signed Screener" onClose={onClose}>
+      <form onSubmit={take}>
+        <p>This server uses Screeners alone that its key has signed.</p>
+        <label class="field">
+          Screener
+          <input type="file" accept=".atypia" required onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)} />
+          <small>The .atypia file that “atypia fit” saved.</small>
+        </label>
+        <label class="field">
+          Signature
+          <input type="file" accept=".minisig" required onChange={(event) => setSignature(event.currentTarget.files?.[0] ?? null)} />
+          <small>The .minisig file that “atypia sign” wrote beside it.</small>
+        </label>
+        <p class="dialog-actions">
+          <button type="button" class="button" onClick={onClose}>
+            Leave it
+          </button>
+          <button type="submit" class="button primary" disabled={!file || !signature}>
+            Add it
+          </button>
+        </p>
+      </form>
+    </Dialog>
   );
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from atypia.screening.making import hash_of
 from atypia.service import access, node
 from atypia.service.addresses import addresses
 from atypia.service.api.app import create_app, template_of
+from atypia.service.ending import Ending
 from atypia.service.forgetting import forget_old
 from atypia.service.home import Home
 from atypia.service.settings import Settings
@@ -62,6 +62,8 @@ class Started:
 
 def serve(settings: Settings, files: Sequence[Path], tell: Callable[[Started], None]) -> None:
     """Serve until a signal comes; `tell` is called when the server answers.
+
+    After a signal the process ends within `ending.END_SECONDS`, whether this returns until then or not.
 
     `files` are Screeners to register, of which the first becomes the default one. Where there is none at all,
     the one that comes with Atypia is served. Raises BadOption, OutputError, StoreFailed or ArtefactError
@@ -127,36 +129,19 @@ def _run(
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         **access.server_options(settings),
     )
-    ending = _Ending(running.stop, supervisor.stop)
-    server = _Server(config, started, app.state.serving.hub.stop, ending.begin)
+    ending = Ending({"node": running.stop, "workers": supervisor.stop}, supervisor.kill)
+
+    def let_go() -> None:
+        ending.promise()
+        app.state.serving.hub.stop()
+
+    server = _Server(config, started, let_go, ending.begin)
     supervisor.start()
     try:
         with _signals_at_their_end():
             server.run(sockets=[listening])
     finally:
         ending.wait()
-
-
-class _Ending:
-    """What is to end besides the web side: all of it at once, while that lets go of its last requests."""
-
-    def __init__(self, *parts: Callable[[], None]) -> None:
-        self._threads = [threading.Thread(target=part, name="ending") for part in parts]
-        self._begun = False
-
-    def begin(self) -> None:
-        """Begin, once."""
-        if not self._begun:
-            self._begun = True
-            _log.info("ending")
-            for thread in self._threads:
-                thread.start()
-
-    def wait(self) -> None:
-        """Wait until all has ended."""
-        self.begin()
-        for thread in self._threads:
-            thread.join()
 
 
 class _Server(uvicorn.Server):

@@ -40,10 +40,10 @@ class Together(Generic[Thing, Done]):
         if not taken:
             return
         try:
-            done = self._work([thing for thing, _ in taken])
+            done = list(zip(taken, self._work([thing for thing, _ in taken]), strict=True))
         except BaseException as error:
             for _, future in taken:
                 future.set_exception(error)
             return
-        for (_, future), result in zip(taken, done, strict=True):
+        for (_, future), result in done:
             future.set_result(result)

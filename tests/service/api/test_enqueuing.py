@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import event, func, select
+from sqlalchemy.exc import OperationalError
 
 from atypia.service.api.enqueuing import Request, Wish, enqueue_all
 from atypia.service.api.problems import Problem
@@ -104,3 +105,16 @@ def test_where_they_cannot_be_taken_together_each_is_taken_by_itself(here, uploa
     with here.store.session() as session:
         rows = {row.files[0].sha256 for row in session.scalars(select(Job))}
     assert rows == {"b" * 64, "c" * 64}
+
+
+def test_a_database_that_fails_is_asked_once_and_not_for_each(here, upload):
+    asked = []
+
+    def fail(*_given):
+        asked.append(1)
+        raise OperationalError("BEGIN", {}, Exception("database is locked"))
+
+    here.store.write = fail
+    with pytest.raises(OperationalError):
+        enqueue_all(here, [Request("me", None, USUAL, upload(letter)) for letter in "bcd"])
+    assert len(asked) == 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 
 import pyarrow.parquet as pq
 import pytest
+from starlette.requests import ClientDisconnect
 
 from atypia.reading.table import read_table
+from atypia.service.api.feedback import export_feedback
 from atypia.service.store.models import File
 
 URL = "/api/v1/findings"
@@ -95,3 +98,24 @@ def test_the_table_of_one_screener(client, screener, uploaded):
     assert len(client.get("/api/v1/feedback.csv", params={"screener": screener.id}).text.splitlines()) == 2
     assert len(client.get("/api/v1/feedback.csv", params={"screener": "0" * 32}).text.splitlines()) == 1
     assert client.get("/api/v1/feedback.xls").status_code == 422
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_who_leaves_in_the_middle_leaves_no_file(app, client, home, uploaded, after):
+    say(client, uploaded(1), "healthy")
+    answer = export_feedback(app.state.serving, None, "csv", None)
+    assert list(home.tmp.iterdir())
+    sent = []
+
+    async def send(message):
+        if len(sent) == after:
+            raise OSError("it left")
+        sent.append(message)
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "headers": []}
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(answer(scope, receive, send))
+    assert not list(home.tmp.iterdir())

@@ -32,6 +32,7 @@ PAGE = Path(__file__).parents[3] / "page"
 AXE = "axe-core/axe.min.js"
 SOFTWARE_GL = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 PATIENCE = 20_000
+WIDE = {"viewport": {"width": 1280, "height": 800}}
 
 api = pytest.importorskip("playwright.sync_api", reason="no Playwright here: pip install playwright")
 
@@ -120,21 +121,27 @@ def browser() -> Iterator[Any]:
         made.close()
 
 
+@pytest.fixture(scope="module")
+def kept() -> Any:
+    """What a module's pages share of a browser, as its cache; None where each has its own."""
+    return None
+
+
 @pytest.fixture
-def look(browser: Any) -> Iterator[Callable[..., Any]]:
-    """`look(address, **options)` opens a page.
+def look(browser: Any, kept: Any) -> Iterator[Callable[..., Any]]:
+    """`look(address, **options)` opens a page; with `options` never in what others share.
 
     At the end no page has said an error, broken the content-security-policy, or asked another machine for
     anything.
     """
     said: list[str] = []
-    contexts: list[Any] = []
+    ending: list[Any] = []
 
     def opened(address: str, **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        contexts.append(context)
+        context = kept if kept is not None and not options else browser.new_context(**(WIDE | options))
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
+        ending.append(page if context is kept else context)
         home = address.split("/", 3)[2]
         page.on("console", lambda message: message.type == "error" and said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -144,8 +151,8 @@ def look(browser: Any) -> Iterator[Callable[..., Any]]:
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for one in ending:
+        one.close()
     assert said == []
 
 

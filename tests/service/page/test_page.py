@@ -72,7 +72,7 @@ def test_the_keyboard_goes_through_all_and_marks_them(room, look):
     page.click(".finding >> nth=0")
     page.wait_for_selector(".viewer[data-ready]")
     page.wait_for_selector("text=1 of 7")
-    at = page.url.rsplit("/", 1)[1]
+    at = page.evaluate("location.pathname").rsplit("/", 1)[1]
     page.keyboard.press("a")
     page.wait_for_selector("button[aria-pressed=true]:has-text('Accept')")
     page.keyboard.press("b")

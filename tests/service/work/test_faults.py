@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,23 @@ def test_an_upload_that_was_damaged_on_the_disk_costs_its_row(desk, head_png):
     verdicts = sorted(finding.verdict for finding in desk.judged(job))
     assert verdicts[-1] == "unreadable"
     assert "unreadable" not in verdicts[:-1]
+
+
+def test_a_finding_that_cannot_be_put_in_its_place_costs_its_job_alone(desk, head_png, monkeypatch):
+    first, second, third = (desk.send(head_png(seed), head_png(seed + 5)) for seed in range(3))
+    rename, tried = Path.rename, []
+
+    def renamed(self, target):
+        if self.parent.name == "findings" and self.parent.parent.parent == desk.home.tmp:
+            tried.append(self)
+            if len(tried) == 4:  # the last of the second job
+                raise PermissionError("not here")
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", renamed)
+        desk.worker().drain()
+    assert len(tried) == 6
+    assert [desk.job(job).state for job in (first, second, third)] == ["done", "failed", "done"]
+    assert [desk.job(job).attempts for job in (first, second, third)] == [1, 1, 1]
+    assert desk.folders() == {one.id for job in (first, third) for one in desk.findings(job)}

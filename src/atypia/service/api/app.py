@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
+from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -50,6 +51,7 @@ _ABOUT = (
     "problem details (RFC 9457). Where authentication is on, send `Authorization: Bearer TOKEN`."
 )
 
+_CLOSE_SECONDS = 3.0
 _enqueuing = ThreadPoolExecutor(1, "enqueuing")
 
 
@@ -62,7 +64,8 @@ def create_app(settings: Settings, store: Store, home: Home, wake: Callable[[], 
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         hub.stop()
-        await run_sync(close_node, _app.state)
+        with move_on_after(_CLOSE_SECONDS):  # in a thread of its own: those of requests may all be taken
+            await run_sync(close_node, _app.state, abandon_on_cancel=True, limiter=CapacityLimiter(1))
 
     app = FastAPI(
         title="Atypia",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from atypia.errors import AtypiaError
@@ -68,7 +68,8 @@ def enqueue(
 def enqueue_all(here: Serving, requests: Sequence[Request]) -> list[Made | Exception]:
     """Do so for several requests, in one transaction, or each by itself where that cannot be.
 
-    In place of what a request made stands what it is refused for.
+    In place of what a request made stands what it is refused for. Where the database fails that is raised,
+    for all of them.
     """
     if len(requests) > 1:
         try:
@@ -77,7 +78,7 @@ def enqueue_all(here: Serving, requests: Sequence[Request]) -> list[Made | Excep
                 jobs = [turn.take(request) for request in requests]
                 session.flush()
                 return [one if isinstance(one, Problem) else _shown(one) for one in jobs]
-        except SQLAlchemyError:  # as of two with the same key
+        except (IntegrityError, DataError, ValueError):  # of one of them, as of two with the same key
             pass
     return [_alone(here, request) for request in requests]
 
@@ -90,7 +91,7 @@ def _alone(here: Serving, request: Request) -> Made | Exception:
             return jobs if isinstance(jobs, Problem) else _shown(jobs)
     except IntegrityError:  # another request with this key was faster, or one that deleted
         return _after_all(here, request)
-    except (SQLAlchemyError, AtypiaError) as error:
+    except (SQLAlchemyError, AtypiaError, ValueError) as error:
         return error
 
 

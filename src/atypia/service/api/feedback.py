@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from itertools import chain
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import iterate_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from atypia.service.api import schemas, shown
 from atypia.service.api.findings import found
@@ -72,18 +73,30 @@ def export_feedback(
     pieces = _table(here, form, screener)
     first = next(pieces)
     headers = {"Content-Disposition": f'attachment; filename="feedback.{form}"', "Cache-Control": "no-store"}
-    return StreamingResponse(iterate_in_threadpool(_after(first, pieces)), 200, headers, MEDIA[form])
+    return _Closed(first, pieces, headers, MEDIA[form])
 
 
-def _table(here: Serving, form: str, screener: str | None) -> Iterator[bytes]:
+class _Closed(StreamingResponse):
+    """Sends pieces, and closes what makes them whether all were sent or not."""
+
+    def __init__(
+        self, first: bytes, pieces: Generator[bytes], headers: dict[str, str], media_type: str
+    ) -> None:
+        super().__init__(chain([first], pieces), 200, headers, media_type)
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._pieces.close()
+
+
+def _table(here: Serving, form: str, screener: str | None) -> Generator[bytes]:
     with here.home.scratch() as folder:
         path = folder / f"feedback.{form}"
         with here.store.session() as session:
             feedback.write_table(session, here.home, path, screener)
         with path.open("rb") as file:
             yield from iter(lambda: file.read(2**18), b"")
-
-
-def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest

@@ -141,8 +141,11 @@ async def _enqueued(request: Request, wanted: Wanted) -> Made:
 
 
 def _forget(here: Serving, uploads: list[tuple[str, str]]) -> None:
-    """Remove what came with a request that made no job, unless a job of another needs it."""
-    if uploads:
+    """Remove what came with a request that made no job, unless a job of another needs it.
+
+    A server that ends leaves it to the next start.
+    """
+    if uploads and not here.hub.stopped:
         with suppress(SQLAlchemyError):
             removal.clear(here.store, here.home, removal.Removed(uploads=uploads))
 

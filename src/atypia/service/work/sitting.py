@@ -68,13 +68,13 @@ _Adding = Callable[["Sitting", Outcome, Part, Row, Any], None]
 
 
 def _noting_failure(add: _Adding) -> _Adding:
-    """Let a job fail, and no other, where the files of its finding cannot be written."""
+    """Let a job fail, and no other, where what shows its finding cannot be made."""
 
     @wraps(add)
     def guarded(self: Sitting, outcome: Outcome, part: Part, row: Row, found: Any) -> None:
         try:
             add(self, outcome, part, row, found)
-        except OSError as error:
+        except (OSError, UnreadableScan) as error:  # its files are not written, or it is gone meanwhile
             outcome.failed = error
         except OutputError as error:
             outcome.failed = error.__cause__ or error

@@ -25,6 +25,7 @@ from atypia.service.work.order import clear_away, end_and_forget
 from atypia.service.work.process import Task, run
 
 GRACE_SECONDS = 6.0
+_WATCH_SECONDS, _KILLED_SECONDS = 2.0, 0.5
 _LOOK_SECONDS, _END_SECONDS, _CLEAR_SECONDS = 0.2, 5.0, 3600.0
 _LONGEST_WAIT = 30.0
 _HEALTHY_SECONDS = 30.0
@@ -67,16 +68,17 @@ class Supervisor:
     @property
     def alive(self) -> int:
         """How many workers run."""
-        return sum(one.process is not None and one.process.is_alive() for one in self._places)
+        return len(self.pids)
 
     @property
     def pids(self) -> list[int]:
         """The processes of the workers that run."""
-        return [
-            one.process.pid
-            for one in self._places
-            if one.process is not None and one.process.pid is not None and one.process.is_alive()
-        ]
+        found = []
+        for process in [one.process for one in self._places]:
+            with suppress(ValueError):  # it ended, and was closed meanwhile
+                if process is not None and process.is_alive() and process.pid is not None:
+                    found.append(process.pid)
+        return found
 
     def start(self) -> None:
         """Start the workers."""
@@ -89,26 +91,44 @@ class Supervisor:
                 waker.release()
 
     def stop(self) -> None:
-        """Let the workers give back what they have begun, and end them, within GRACE_SECONDS."""
-        self._stop.set()
-        self._thread.join()
-        running = [one for one in self._places if one.process is not None]
-        for one in running:
-            if one.process is not None:
-                one.process.terminate()
-        self.wake()
+        """Let the workers give back what they have begun, and end them, within GRACE_SECONDS.
+
+        Then their jobs are free, where the database takes that; else as soon as a server starts.
+        """
         until = time.monotonic() + GRACE_SECONDS
-        for one in running:
-            if one.process is not None:
-                one.process.join(max(0.0, until - time.monotonic()))
-                if one.process.is_alive():
-                    one.process.kill()
-                    one.process.join()
-                self._give_back(one.owner)
+        self._stop.set()
+        told = self._tell_to_end(set())
+        self._thread.join(_WATCH_SECONDS)  # it may be in the middle of something long
+        self._tell_to_end(told)  # one may have been started just then
+        self.wake()
+        running = [(one.owner, one.process) for one in self._places if one.process is not None]
+        for _, process in running:
+            _join(process, until - time.monotonic())
+        self.kill()
+        for _, process in running:
+            _join(process, _KILLED_SECONDS)
+        self._give_back(*(owner for owner, _ in running))
+
+    def _tell_to_end(self, told: set[SpawnProcess]) -> set[SpawnProcess]:
+        """Tell workers to end, but for those that were told."""
+        those = {one.process for one in self._places if one.process is not None} - told
+        for process in those:
+            with suppress(ValueError, OSError):  # it ended, and was closed meanwhile
+                process.terminate()
+        return those
+
+    def kill(self) -> None:
+        """End the workers at once."""
+        for process in [one.process for one in self._places]:
+            with suppress(ValueError, OSError):
+                if process is not None:
+                    process.kill()
 
     def _watch(self) -> None:
         while not self._stop.is_set():
             for one in self._places:
+                if self._stop.is_set():
+                    return
                 try:
                     self._look(one)
                 except OSError as error:  # no memory or handle for another process: there may be, later
@@ -127,7 +147,7 @@ class Supervisor:
             one.again = moment + min(_LONGEST_WAIT, 0.1 * 2 ** (one.failures - 1))
             _log.warning("worker ended", worker=one.number, code=code, failures=one.failures)
             self._give_back(one.owner)
-        if one.process is None and moment >= one.again:
+        if one.process is None and moment >= one.again and not self._stop.is_set():
             self._begin(one)
 
     def _begin(self, one: _Place) -> None:
@@ -140,10 +160,11 @@ class Supervisor:
         one.process = process
         _log.info("worker started", worker=one.number)
 
-    def _give_back(self, owner: str) -> None:
+    def _give_back(self, *owners: str) -> None:
         try:
             with self._store.write() as session:
-                queue.abandoned(session, owner)
+                for owner in owners:
+                    queue.abandoned(session, owner)
         except (SQLAlchemyError, AtypiaError) as error:
             _log.warning("jobs of a worker are free only when their leases end", error=type(error).__name__)
         self.wake()
@@ -162,6 +183,11 @@ class Supervisor:
                 self._store.compact(whole=False)
         except (SQLAlchemyError, AtypiaError, OSError) as error:
             _log.warning("not put in order", error=type(error).__name__)
+
+
+def _join(process: SpawnProcess, seconds: float) -> None:
+    with suppress(ValueError):  # it ended, and was closed meanwhile
+        process.join(max(0.0, seconds))
 
 
 def workers_of(settings: Settings) -> int:

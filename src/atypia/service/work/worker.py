@@ -90,7 +90,7 @@ class Worker:
             self.idle.set()
 
     def give_all_back(self) -> None:
-        """Give back all that this worker holds, untried, from whatever thread; what it finds counts no more."""
+        """Give back all that this worker holds, untried; what it finds counts no more."""
         with suppress(SQLAlchemyError, AtypiaError, OSError), self._store.write() as session:
             queue.give_back(session, self.owner)
 
