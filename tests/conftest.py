@@ -23,8 +23,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 from scipy.ndimage import gaussian_filter
 
-# A busy machine makes no example wrong. The same examples are tried each time; `--hypothesis-profile=deep` looks
-# further, at others each time.
+# A busy machine makes no example wrong. Each time the same are tried; the profile `deep` looks further.
 PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("suite", max_examples=50, derandomize=True, **PATIENT)
 settings.register_profile("deep", max_examples=2000, **PATIENT)
