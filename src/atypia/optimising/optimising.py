@@ -92,32 +92,45 @@ def optimise(
         )
         changed = replace(screener, detector=detector)
         if recalibrate:
-            threshold, healthy_map, scale = calibrate(
-                detector,
-                scans,
-                screener.rule,
-                screener.parameter,
-                sources=sources,
-                strata=screener.strata,
-                positions=positions,
-                by_position=screener.position_scale_ is not None,
-            )
-            changed = replace(changed, threshold_=threshold, healthy_map_=healthy_map, position_scale_=scale)
+            changed = _recalibrated(changed, scans, sources, positions)
         else:
             agreement.demand()
         faster = _times_as_fast(screener.detector, detector, scans)
+    changed = _recorded(changed, runtime, precision, recalibrate, agreement)
+    return Optimised(changed, agreement, recalibrate, len(places) - len(kept), len(failed), faster)
+
+
+def _recalibrated(
+    screener: Screener, scans: Subset, sources: Sequence[Row], positions: Sequence[float | None]
+) -> Screener:
+    """Return the Screener with the threshold, and the map of healthy scans, of these scans' scores."""
+    threshold, healthy_map, scale = calibrate(
+        screener.detector,
+        scans,
+        screener.rule,
+        screener.parameter,
+        sources=sources,
+        strata=screener.strata,
+        positions=positions,
+        by_position=screener.position_scale_ is not None,
+    )
+    return replace(screener, threshold_=threshold, healthy_map_=healthy_map, position_scale_=scale)
+
+
+def _recorded(
+    screener: Screener, runtime: str, precision: str, recalibrated: bool, agreement: Agreement
+) -> Screener:
+    """Return the Screener with what was done to it; what was measured was measured of the original."""
     told = {
         "runtime": runtime,
         "precision": precision,
-        "recalibrated": recalibrate,
+        "recalibrated": recalibrated,
         **agreement.to_dict(),
         "atypia": version("atypia"),
         "versions": {runtime: version(runtime)},
     }
-    # What was measured was measured of the original.
     records = {name: record for name, record in screener.records.items() if name != "evaluations"}
-    changed = replace(changed, provenance={**screener.provenance, OPTIMISED: told}, records=records)
-    return Optimised(changed, agreement, recalibrate, len(places) - len(kept), len(failed), faster)
+    return replace(screener, provenance={**screener.provenance, OPTIMISED: told}, records=records)
 
 
 def _check(screener: Screener, runtime: str, precision: str) -> None:
